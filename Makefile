@@ -1,0 +1,61 @@
+# make demo   the main job, end to end, on data it makes
+# make test   format, lint, types, tests with coverage
+# make help   everything else
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+ROOMS := source store convert loader train
+
+.PHONY: help demo test check format test-slow wheel clean
+
+help:
+	@echo "make demo       make digits, convert them, train on them"
+	@echo "make test       format, lint, types, tests with coverage"
+	@echo "make check      format, lint, types"
+	@echo "make format     mend format and imports"
+	@echo "make test-slow  the tests that train for minutes"
+	@echo "make wheel      build the wheel and try it in a fresh venv"
+	@echo "make clean      remove what these made"
+
+$(INSTALLED): setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[tensorflow,plot,test,dev]"
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/python data/make_digits.py demo/data --overwrite
+	cd demo && ../$(BIN)/convert csv-to-h5 --overwrite
+	cd demo && ../$(BIN)/train --store data.h5
+	@echo "The picture of the run is the history.png named above, under demo/."
+
+# mypy sees the rooms under the names they are installed by.
+.typing: $(wildcard core/*.py) Makefile
+	rm -rf $@ && mkdir -p $@/seekless
+	ln -s $(addprefix ../../,$(wildcard core/*.py core/py.typed) $(ROOMS)) $@/seekless/
+
+check: $(INSTALLED) .typing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: check
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not slow"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+test-slow: $(INSTALLED)
+	$(BIN)/pytest -m slow
+
+wheel: $(INSTALLED)
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python .ci/wheel_smoke.py dist
+
+clean:
+	rm -rf $(VENV) .typing build dist demo .coverage .coverage.* *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

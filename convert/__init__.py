@@ -1,0 +1,1 @@
+"""Turn a source of small files into a store: read once, mix, write large blocks."""

@@ -1,0 +1,148 @@
+"""What was met among the samples: their forms, the encodings that hold for all of them, and the bad ones."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from seekless.convert.narrow import candidates, smallest
+from seekless.convert.workers import Form, RunResult
+from seekless.errors import SourceError
+from seekless.source.samples import BadSample, Source
+from seekless.store.encoding import Encoding
+
+__all__ = ["Census", "by_key", "write_list"]
+
+SHOWN = 20
+
+
+@dataclass
+class Census:
+    """Adds up the results of all runs.
+
+    Attributes:
+        source: The source.
+        bytes_read: Bytes of everything that was read so far.
+        forms: The samples of each form, by number.
+        bad: The samples that cannot be used.
+        labels: Labels as they came, (numbers of the samples, their labels), where they stand beside the values.
+    """
+
+    source: Source
+    bytes_read: int = 0
+    forms: dict[Form, list[npt.NDArray[np.int64]]] = field(default_factory=dict)
+    bad: list[BadSample] = field(default_factory=list)
+    labels: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.str_]]] = field(default_factory=list)
+    _proved: dict[Form, int] = field(default_factory=dict)
+
+    def add(self, result: RunResult) -> int:
+        """Add a run; return how many samples it was."""
+        for group in result.groups:
+            self.forms.setdefault(group.form, []).append(group.indices)
+            self._proved[group.form] = self._proved.get(group.form, -1) & group.proved
+        self.bad += result.bad
+        self.bytes_read += result.bytes_read
+        if result.labels.size:
+            self.labels.append((result.indices, result.labels))
+        return len(result.indices) + len(result.bad)
+
+    @property
+    def clean(self) -> bool:
+        """Whether all samples so far are good and of one form."""
+        return len(self.forms) < 2 and not self.bad
+
+    @property
+    def form(self) -> Form:
+        """The form that most samples have; of equally many, that of the first key.
+
+        Raises:
+            SourceError: No sample is good.
+        """
+        if not self.forms:
+            raise SourceError(f"{self.source.root}: found no good sample, expected one at least")
+        return min(self.forms, key=lambda form: (-self._count(form), min(int(part.min()) for part in self.forms[form])))
+
+    @property
+    def encoding(self) -> Encoding:
+        """The smallest encoding that gives every sample of the chosen form back bit for bit."""
+        return candidates(np.dtype(self.form[1]))[smallest(self._proved[self.form])]
+
+    @property
+    def kept(self) -> npt.NDArray[np.bool_]:
+        """bool, (N,): the samples that are good and of the chosen form."""
+        kept = np.zeros(len(self.source), bool)
+        for part in self.forms[self.form]:
+            kept[part] = True
+        return kept
+
+    def unusable(self) -> list[BadSample]:
+        """Return the bad samples, and those of another form than most, by key."""
+        return by_key([*self.bad, *self._odd()])
+
+    def refuse(self, bad: Sequence[BadSample], errors: Path) -> None:
+        """Stop where samples cannot be used.
+
+        Args:
+            bad: All of them.
+            errors: The file to list them in.
+
+        Raises:
+            SourceError: There are such samples; the message lists the first of them.
+        """
+        if not bad:
+            return
+        write_list(errors, bad)
+        lines = [f"{self.source.root}: found {len(bad):,} bad of {len(self.source):,} samples; no store was written"]
+        lines += [f"  {sample}" for sample in bad[:SHOWN]]
+        if len(bad) > SHOWN:
+            lines.append(f"  and {len(bad) - SHOWN:,} more")
+        lines.append(f"  all are listed in {errors}; mend or remove them, or leave them out by --on-error skip")
+        raise SourceError("\n".join(lines))
+
+    def _count(self, form: Form) -> int:
+        return sum(map(len, self.forms[form]))
+
+    def _odd(self) -> list[BadSample]:
+        if len(self.forms) < 2:
+            return []
+        most = self.form
+        count = f"as in {self._count(most):,} sample{'' if self._count(most) == 1 else 's'}"
+        return [
+            BadSample(self.source.keys[index], _describe(form, most), f"{_describe(most, form)} {count}")
+            for form, parts in self.forms.items()
+            if form != most
+            for part in parts
+            for index in part.tolist()
+        ]
+
+
+def by_key(samples: Iterable[BadSample]) -> list[BadSample]:
+    """Return samples in the order of their keys, rows of a table in that of their numbers."""
+
+    def order(sample: BadSample) -> tuple[str, int]:
+        table, _, row = sample.key.rpartition("#")
+        return (table, int(row)) if row.isdecimal() else (sample.key, -1)
+
+    return sorted(samples, key=order)
+
+
+def write_list(path: Path, bad: Sequence[BadSample]) -> None:
+    """Write samples that cannot be used to a CSV file: key, what was found, what was expected.
+
+    Args:
+        path: The file; one that is there is replaced.
+        bad: The samples.
+    """
+    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(["key", "found", "expected"])
+        writer.writerows((sample.key, sample.found, sample.expected) for sample in bad)
+
+
+def _describe(form: Form, other: Form) -> str:
+    shape, dtype = form
+    text = f"shape {' x '.join(map(str, shape)) or 'of one value'}"
+    return f"{text} of {np.dtype(dtype).name}" if dtype != other[1] else text

@@ -1,0 +1,62 @@
+"""The second half of the shuffle: each partition's samples to their places, cut into blocks, in order."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seekless.convert.scatter import Partition
+from seekless.store.schema import Field
+
+__all__ = ["blocks_of", "gather"]
+
+
+def gather(partitions: Iterable[Partition], field: Field, kept: npt.NDArray[np.bool_]) -> Iterator[npt.NDArray[Any]]:
+    """Yield the samples in the order of the store, a partition at a time.
+
+    Args:
+        partitions: All samples, in the order of the partitions.
+        field: How samples are to be stored.
+        kept: bool, (places,): the places that a sample was found for; the others are closed up.
+
+    Yields:
+        (samples kept in the partition, *sample_shape), of the stored dtype.
+    """
+    for partition in partitions:
+        rows = np.empty((partition.stop - partition.start, *field.sample_shape), field.dtype)
+        for piece in partition.pieces:
+            stored = piece.stored
+            if piece.encoding != field.encoding:
+                stored = field.encoding.encode(piece.encoding.decode(stored))
+            rows[piece.positions - partition.start] = stored
+        partition.pieces.clear()
+        stay = kept[partition.start : partition.stop]
+        yield rows if stay.all() else rows[stay]
+
+
+def blocks_of(field: Field, parts: Iterable[npt.NDArray[Any]]) -> Iterator[memoryview]:
+    """Cut consecutive samples into blocks.
+
+    Args:
+        field: The field; its block length says where to cut.
+        parts: Arrays (n, *sample_shape) of the stored dtype, one behind the other.
+
+    Yields:
+        The bytes of each block; the last is padded with zeros. A block is valid until the next is asked for.
+    """
+    block = np.zeros((field.block_length, *field.sample_shape), field.dtype)
+    stored = block.reshape(-1).view(np.uint8).data
+    filled = 0
+    for part in parts:
+        taken = 0
+        while taken < len(part):
+            count = min(field.block_length - filled, len(part) - taken)
+            block[filled : filled + count] = part[taken : taken + count]
+            filled, taken = filled + count, taken + count
+            if filled == field.block_length:
+                yield stored
+                filled = 0
+    if filled:
+        stored[filled * field.sample_bytes :] = bytes(len(stored) - filled * field.sample_bytes)
+        yield stored

@@ -1,0 +1,89 @@
+"""Hand runs of samples to worker processes, a bounded number at a time."""
+
+import contextlib
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from types import ModuleType
+from typing import Any
+
+from seekless.convert.workers import RunResult, begin, encode_run, work
+from seekless.errors import ConvertError
+from seekless.source.samples import Reader
+
+__all__ = ["available_cores", "map_runs"]
+
+# Runs handed out and not yet answered, for each worker: enough that none waits for the parent.
+AHEAD = 3
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # pragma: no cover (macOS, Windows)
+
+
+def map_runs(reader: Reader, runs: Iterable[Any], workers: int) -> Iterator[RunResult]:
+    """Decode runs of samples, in this process or in several, and yield each as it is done, in any order.
+
+    Args:
+        reader: Decodes runs of the source.
+        runs: What to do, in the order in which it is begun.
+        workers: Worker processes; 0 to decode in this one.
+
+    Raises:
+        ConvertError: A worker process died; the message names what it may have been reading.
+    """
+    if workers == 0:
+        for run in runs:
+            yield encode_run(reader.read(run))
+        return
+    executor = _start(reader, workers)
+    pending: dict[Future[RunResult], Any] = {}
+    try:
+        for run in runs:
+            with _without_main():
+                pending[executor.submit(work, run)] = run
+            while len(pending) >= AHEAD * workers:
+                yield from _finished(pending)
+        while pending:
+            yield from _finished(pending)
+    except BrokenProcessPool as error:
+        keys = [str(run) for run in list(pending.values())[:workers]]
+        raise ConvertError(
+            f"a worker process died (killed, or out of memory) while reading one of: {'; '.join(keys)}; nothing was "
+            "written; run it again, with fewer --workers if memory is short"
+        ) from error
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _start(reader: Reader, workers: int) -> Executor:
+    # A fork of a process with threads (Keras has many) can hang: the server forks from a fresh process instead.
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload(["seekless.convert.workers"])
+    return ProcessPoolExecutor(workers, context, begin, (reader,))
+
+
+def _finished(pending: dict[Future[RunResult], Any]) -> Iterator[RunResult]:
+    done, _ = wait(pending, return_when=FIRST_COMPLETED)
+    for future in done:
+        yield future.result()
+        del pending[future]
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep a new process from importing the user's script, which would run again where it has no `__main__` guard."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

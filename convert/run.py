@@ -1,0 +1,218 @@
+"""A conversion as one call: files -> workers -> scatter -> gather -> blocks -> a store."""
+
+import dataclasses
+import math
+import shutil
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from seekless.convert.census import Census, by_key, write_list
+from seekless.convert.gather import blocks_of, gather
+from seekless.convert.options import Options, Summary
+from seekless.convert.pool import available_cores, map_runs
+from seekless.convert.scatter import Piece, Scatter
+from seekless.convert.target import Target, writing
+from seekless.convert.workers import Form
+from seekless.errors import OptionError
+from seekless.source.open import SourceOptions, open_source, row_targets
+from seekless.source.permutation import random_positions
+from seekless.source.samples import BadSample, Source
+from seekless.source.targets import Classes, Targets
+from seekless.store.encoding import Encoding
+from seekless.store.kinds import create, stored_bytes, suffix_of
+from seekless.store.schema import Field, Header, boundaries, label_block_length, sample_block_length
+from seekless.store.store import open as open_store
+
+__all__ = ["pack"]
+
+# Starting processes costs about as long as decoding this many small files.
+FEW_SAMPLES = 512
+
+
+def pack(
+    source: str | PathLike[str] = "data",
+    store: str | PathLike[str] = "data.h5",
+    **options: Any,
+) -> Summary:
+    """Pack a folder of small files, or tables of rows, into one store: in random order, in large blocks.
+
+    Args:
+        source: A folder of CSV files or of images; with `rows=True` a table, or a folder of tables, a row a sample.
+        store: What to make: an `.h5` file or an `.npy.d` folder.
+        **options: The fields of `seekless.convert.options.Options` (seed, test_fraction, workers, memory, on_error,
+            overwrite, progress) and of `seekless.source.open.SourceOptions` (kind, labels, rows, target_columns,
+            target_type, classes_from, shape, size, resize, channels, delimiter, decimal, skip_rows, columns,
+            allow_nan).
+
+    Returns:
+        What was done.
+
+    Raises:
+        SourceError: The samples are missing, unreadable, not all of one shape, or do not match the targets. All bad
+            ones are listed, and nothing is left of the store.
+        StoreExistsError: The store exists and `overwrite` is not set.
+        OptionError: An option has a value that cannot be used.
+    """
+    start = time.perf_counter()
+    how, what = _checked(options)
+    path = Path(store)
+    suffix = suffix_of(path)
+    bad: list[BadSample] | None = None if how.on_error == "raise" else []
+    lists = {name: path.with_name(f"{path.name}.{name}.csv") for name in ("errors", "skipped")}
+    with writing(path, overwrite=how.overwrite) as target:
+        for left in lists.values():
+            left.unlink(missing_ok=True)
+        opened = open_source(Path(source), what, bad)
+        positions = random_positions(opened.keys, how.seed)
+        census, scatter = _read(opened, positions, target, how)
+        unusable = census.unusable()
+        if bad is None or not census.forms:
+            census.refuse(unusable, lists["errors"])
+        elif bad := by_key([*bad, *unusable]):
+            write_list(lists["skipped"], bad)
+        kept = census.kept
+        order = np.argsort(positions)  # the sample at each place
+        order = order[kept[order]]
+        header, values = _layout(opened, _targets(opened, census, what), census, order, how, what)
+        _write(suffix, target, header, scatter, kept[np.argsort(positions)], values, how)
+    return Summary(
+        store=path,
+        samples=header.length,
+        skipped=len(bad or ()),
+        shape=header.fields["x"].sample_shape,
+        encoding=header.fields["x"].encoding,
+        classes=header.class_count,
+        bytes_in=census.bytes_read,
+        bytes_out=stored_bytes(path),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _checked(options: Mapping[str, Any]) -> tuple[Options, SourceOptions]:
+    """Sort the options to those of the conversion and those of the source; each checks itself."""
+    names = {field.name for field in dataclasses.fields(Options)}
+    unknown = sorted(
+        set(options) - names - {field.name for field in dataclasses.fields(SourceOptions)} - {"classes_from"}
+    )
+    if unknown:
+        raise OptionError(f"seekless.pack: found unknown options {', '.join(unknown)}; help(seekless.pack) lists them")
+    if options.get("classes_from") is not None:
+        options = {**options, "classes": _classes_of(options["classes_from"])}
+    options = {name: value for name, value in options.items() if name != "classes_from"}
+    how = Options(**{name: value for name, value in options.items() if name in names})
+    return how, SourceOptions(**{name: value for name, value in options.items() if name not in names})
+
+
+def _classes_of(path: str | PathLike[str]) -> Classes:
+    header = open_store(path).header
+    if header.target_kind != "class":
+        raise OptionError(f"--classes-from: found no classes in {path}, expected a store whose targets are classes")
+    return Classes(header.class_count, header.class_names, str(path))
+
+
+def _read(source: Source, positions: npt.NDArray[np.int64], target: Target, options: Options) -> tuple[Census, Scatter]:
+    """Read every sample once and scatter those of the form that most have; what is bad is collected up to the last."""
+    census, scatter, form = _read_once(source, positions, target, options, None)
+    if options.on_error == "skip" and census.forms and census.form != form:
+        # The first run misled: most samples have another form than it. Only --on-error skip goes on then.
+        census, scatter, _ = _read_once(source, positions, target, options, census.form)
+    return census, scatter
+
+
+def _read_once(
+    source: Source, positions: npt.NDArray[np.int64], target: Target, options: Options, form: Form | None
+) -> tuple[Census, Scatter, Form | None]:
+    workers = available_cores() if options.workers is None else options.workers
+    if options.workers is None and (len(source) <= FEW_SAMPLES or workers == 1):
+        workers = 0
+    shutil.rmtree(target.parts, ignore_errors=True)  # of a first pass
+    census, scatter = Census(source), Scatter(len(source), options.memory, target.parts)
+    with tqdm(total=len(source), desc="reading", unit="sample", disable=not options.progress) as bar:
+        for result in map_runs(source.reader(), source.runs(), workers):
+            bar.update(census.add(result))
+            if census.bad:
+                bar.set_postfix_str(f"{len(census.bad):,} bad", refresh=False)
+            if not census.clean and options.on_error == "raise":
+                continue  # there will be no store: go on only to list all that is bad
+            form = form or (result.groups[0].form if result.groups else None)
+            for group in result.groups:
+                if group.form == form:
+                    scatter.add(Piece(positions[group.indices], group.stored, group.encoding))
+    return census, scatter, form
+
+
+def _targets(source: Source, census: Census, options: SourceOptions) -> Targets | None:
+    """Return the targets of all samples; where they came with the values, put them in the order of the source."""
+    if not census.labels:
+        return source.targets
+    numbers = np.concatenate([indices for indices, _ in census.labels])
+    labels = np.concatenate([labels for _, labels in census.labels])
+    good = census.kept[numbers]
+    return row_targets(numbers[good], labels[good], len(source), str(source.root), options)
+
+
+def _layout(
+    source: Source,
+    targets: Targets | None,
+    census: Census,
+    order: npt.NDArray[np.int64],
+    how: Options,
+    what: SourceOptions,
+) -> tuple[Header, dict[str, npt.NDArray[Any]]]:
+    """Lay out the fields, and put targets and keys in the order of the store."""
+    length, (shape, dtype), encoding = len(order), census.form, census.encoding
+    sample_bytes = encoding.dtype.itemsize * math.prod(shape)
+    x = Field("x", shape, encoding, sample_block_length(sample_bytes, length), source.scale_for(np.dtype(dtype)))
+    values = {} if targets is None else {"y": targets.values[order]}
+    values["key"] = np.array([source.keys[index].encode() for index in order.tolist()])
+    fraction = how.test_fraction
+    header = Header(
+        length=length,
+        fields={"x": x, **{name: _label_field(name, array) for name, array in values.items()}},
+        shuffled=True,
+        seed=how.seed,
+        created_by=f"seekless {version('seekless')}",
+        boundaries=() if fraction is None else boundaries(length, (1 - fraction, fraction)),
+        target_kind="" if targets is None else targets.kind,
+        class_count=0 if targets is None else targets.class_count,
+        class_names=None if targets is None else targets.class_names,
+        options={"on_error": how.on_error, "test_fraction": fraction, **what.recorded()},
+    )
+    return header, values
+
+
+def _label_field(name: str, values: npt.NDArray[Any]) -> Field:
+    item_bytes = values.dtype.itemsize * math.prod(values.shape[1:])
+    encoding = Encoding(values.dtype, values.dtype)
+    return Field(name, values.shape[1:], encoding, label_block_length(item_bytes, len(values)))
+
+
+def _write(
+    suffix: str,
+    target: Target,
+    header: Header,
+    scatter: Scatter,
+    kept: npt.NDArray[np.bool_],
+    values: dict[str, npt.NDArray[Any]],
+    options: Options,
+) -> None:
+    x = header.fields["x"]
+    blocks = x.blocks(header.length)
+    with (
+        create(suffix, target.partial, header) as writer,
+        tqdm(total=blocks, desc="writing", unit="block", disable=not options.progress) as bar,
+    ):
+        for block in blocks_of(x, gather(scatter.partitions(), x, kept)):
+            writer.append("x", block)
+            bar.update()
+        for name, array in values.items():
+            for block in blocks_of(header.fields[name], [array]):
+                writer.append(name, block)

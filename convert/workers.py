@@ -1,0 +1,99 @@
+"""What a worker process does: decode a run of samples, prove how small they can be stored, hand them back."""
+
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from seekless.convert.narrow import candidates, proved, smallest
+from seekless.source.samples import BadSample, Decoded, Reader
+from seekless.store.encoding import Encoding
+
+__all__ = ["Form", "Group", "RunResult", "begin", "encode_run", "work"]
+
+# The shape and dtype of a decoded sample; all samples of a store have one form.
+Form = tuple[tuple[int, ...], str]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The samples of a run that have one form.
+
+    Attributes:
+        form: Their form.
+        indices: int64, (n,): their numbers in the source.
+        stored: (n, *sample_shape), as encoded.
+        encoding: The smallest that gives all of them back.
+        proved: A bit for every encoding that does.
+    """
+
+    form: Form
+    indices: npt.NDArray[np.int64]
+    stored: npt.NDArray[Any]
+    encoding: Encoding
+    proved: int
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What became of a run.
+
+    Attributes:
+        groups: The decoded samples by form, the form of most first.
+        bad: Samples that cannot be used.
+        bad_indices: Their numbers.
+        indices: int64, (n,): the numbers of all decoded samples.
+        labels: Their labels as text, (n, columns), where the source holds them beside the values; else (0, 0).
+        bytes_read: Bytes of everything that was read.
+    """
+
+    groups: list[Group]
+    bad: list[BadSample]
+    bad_indices: list[int]
+    indices: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.str_]
+    bytes_read: int
+
+
+_reader: Reader
+
+
+def begin(reader: Reader) -> None:
+    """Set up a worker process, once.
+
+    Args:
+        reader: Decodes runs of the source.
+    """
+    global _reader  # noqa: PLW0603 (a worker process has one source)
+    _reader = reader
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+
+
+def work(run: Any) -> RunResult:
+    """Do one run in a worker process."""
+    return encode_run(_reader.read(run))
+
+
+def encode_run(decoded: Decoded) -> RunResult:
+    """Prove and encode the samples of a run.
+
+    Args:
+        decoded: The run, decoded.
+
+    Returns:
+        Its samples by form, each form in its smallest encoding.
+    """
+    members: dict[Form, list[int]] = {}
+    for place, sample in enumerate(decoded.samples):
+        members.setdefault((sample.shape, sample.dtype.str), []).append(place)
+    indices = np.array(decoded.indices, np.int64)
+    groups = []
+    for form, places in sorted(members.items(), key=lambda item: -len(item[1])):
+        values = np.stack([decoded.samples[place] for place in places])
+        held = proved(values)
+        encoding = candidates(values.dtype)[smallest(held)]
+        groups.append(Group(form, indices[places], encoding.encode(values), encoding, held))
+    labels = np.array(decoded.labels, np.str_) if decoded.labels else np.empty((0, 0), np.str_)
+    return RunResult(groups, decoded.bad, decoded.bad_indices, indices, labels, decoded.bytes_read)

@@ -1,0 +1,158 @@
+"""A store as a Keras dataset."""
+
+import threading
+from collections.abc import Iterator
+from os import PathLike
+from typing import Any
+
+import keras
+
+from seekless.loader.batches import WINDOW_BYTES, Batch, BatchMaker, BatchOptions
+from seekless.store.store import Split, Store
+from seekless.store.store import open as open_store
+
+__all__ = ["StoreSequence"]
+
+# Keras reads this many batches at most to learn their shapes before it trains, and throws them away.
+LOOK_AHEAD = 2
+
+
+class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
+    """Batches of a store for `fit`, `evaluate` and `predict`.
+
+    When shuffled, the index that Keras asks for is not a position in the data: the k-th request of a pass gets the k-th
+    batch of the epoch's own order, which reads the disk in long runs, whatever order Keras asks in. (Its default,
+    `fit(shuffle=True)`, permutes indices.) Every sample comes once an epoch; the same seed gives the same batches; a
+    second `fit` goes on with the next epoch. When not shuffled, index i is batch i.
+
+    Args:
+        store: An open store or its path.
+        batch_size: Samples in a batch; the last of an epoch may be shorter.
+        split: "train" or "test" as the conversion recorded them, a pair of fractions such as (0.0, 0.9), or None for
+            the whole store.
+        shuffle: "window" mixes samples inside windows of randomly chosen blocks; False gives the store's order. None is
+            "window", but False where split is "test".
+        seed: Draws the order.
+        window_bytes: Decoded bytes of x that are mixed at one time; two windows are in memory.
+        one_hot: Give class targets as float32 rows with a single 1.
+        dtype: The dtype of x, scaled by one division so that pictures come as 0 to 1; None for stored values.
+
+    Raises:
+        StoreNotFoundError: There is no store at the path.
+        OptionError: An option has a value that cannot be used.
+
+    Example:
+        >>> train = seekless.StoreSequence("data.h5", 64, split=(0.0, 0.9))  # doctest: +SKIP
+        >>> model.fit(train, epochs=5)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        store: Store | str | PathLike[str],
+        batch_size: int = 32,
+        *,
+        split: Split = None,
+        shuffle: str | bool | None = None,
+        seed: int = 0,
+        window_bytes: int = WINDOW_BYTES,
+        one_hot: bool = False,
+        dtype: str | None = "float32",
+    ) -> None:
+        super().__init__()
+        self.store = store if isinstance(store, Store) else open_store(store)
+        options = BatchOptions(batch_size, split, shuffle, seed, window_bytes, one_hot, dtype)
+        self._maker = BatchMaker(self.store, options)
+        self._epoch = 0  # of the pass that is under way
+        self._requests = 0  # answered in this pass
+        self._new_pass = False  # Keras has asked how many batches a pass has
+        self._stream: Iterator[Batch] | None = None
+        self._stream_at = (0, 0)  # epoch and step of the batch that the stream gives next
+        self.error: BaseException | None = None  # of the last request; TensorFlow passes on no more than its text
+        self._within = False  # between on_epoch_begin and on_epoch_end
+        self._asked_within = False  # the last request
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._maker.steps
+
+    @property
+    def num_batches(self) -> int:
+        """Batches in an epoch. Keras reads this when it begins a pass over the data."""
+        self._new_pass = True
+        return self._maker.steps
+
+    @property
+    def samples(self) -> int:
+        """Samples in an epoch."""
+        return self._maker.sizes.length
+
+    def __getitem__(self, index: int) -> Any:
+        """Return a batch: the next of the epoch's order if shuffled, else batch `index`.
+
+        Args:
+            index: 0 to len(self) - 1.
+
+        Returns:
+            (x, y), or x alone for a store without targets. x: (batch, *sample_shape), float32 unless `dtype` says
+            otherwise; y: int64 (batch,) for classes, float32 (batch, classes) if `one_hot`.
+
+        Raises:
+            IndexError: The index is no batch's.
+            StoreError: The store is damaged.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"found batch {index}, expected 0 to {len(self) - 1}")
+        with self._lock:
+            batch = self._batch(*(self._next_place() if self._maker.options.shuffle else (0, index)))
+        return batch if len(batch) == 2 else batch[0]
+
+    def on_epoch_begin(self) -> None:
+        """Note that Keras announces an epoch."""
+        # Its look-ahead, which comes before, reads an epoch of one or two batches whole.
+        if self._requests == len(self) <= LOOK_AHEAD and not self._asked_within:
+            self._requests = 0
+        self._within = True
+
+    def on_epoch_end(self) -> None:
+        """Note that the epoch is over."""
+        self._within = False
+
+    def _next_place(self) -> tuple[int, int]:
+        """Return epoch and step of the next request, and count it.
+
+        Keras' own signs of an epoch mislead (`on_epoch_end` comes before the first epoch, look-aheads are not
+        announced), so a pass begins where Keras reads `num_batches`. One that was cut after its first two batches was a
+        look-ahead and begins again; any other cut pass is over.
+        """
+        steps = len(self)
+        if self._requests == steps or (self._new_pass and self._requests > LOOK_AHEAD):
+            self._epoch, self._requests = self._epoch + 1, 0
+        elif self._new_pass:
+            self._requests = 0
+        self._new_pass = False
+        self._asked_within = self._within
+        self._requests += 1
+        return self._epoch, self._requests - 1
+
+    def _batch(self, epoch: int, step: int) -> Batch:
+        if self._stream is None or self._stream_at != (epoch, step):
+            self._stream = self._maker.epoch(epoch, step)
+        try:
+            batch = next(self._stream)
+        except BaseException as error:
+            self._stream, self.error = None, error
+            raise
+        self.error = None
+        self._stream_at = (epoch, step + 1)
+        if step + 1 == len(self):
+            # Ends its thread and frees its window now: TensorFlow keeps every dataset it was given for good.
+            self._stream = None
+        return batch
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A thread that reads ahead and a lock cannot be pickled; a copy opens its own.
+        return {**self.__dict__, "_stream": None, "_lock": None, "error": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()

@@ -1,0 +1,99 @@
+"""Find the sample files of a folder, in one pass over its directories."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from seekless.errors import SourceError, SourceNotFoundError
+
+__all__ = ["Listing", "list_files", "suffix_of"]
+
+NOT_SAMPLES = frozenset({"thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a folder, sorted by key.
+
+    Attributes:
+        keys: Paths relative to the root, "/" between parts.
+        inodes: int64, (N,), the file system's number of each file, close to its place on a disk.
+    """
+
+    keys: list[str]
+    inodes: npt.NDArray[np.int64]
+
+
+def list_files(root: Path, under: str, suffixes: frozenset[str]) -> Listing:
+    """List the files below a folder that end in one of the suffixes, whatever the case.
+
+    Hidden files and folders (a leading dot) and files that desktops leave behind are not samples. Symbolic links are
+    followed; a link that leads back to a folder it lies in is an error.
+
+    Args:
+        root: The folder that keys are relative to.
+        under: The folder to search, relative to the root; "" for the root itself.
+        suffixes: Suffixes in lower case, each with its dot.
+
+    Returns:
+        The files, sorted by key, whatever order the file system names them in.
+
+    Raises:
+        SourceNotFoundError: There is no such folder.
+        SourceError: A name is not UTF-8, or links run in a circle.
+    """
+    top = root / under
+    if not top.is_dir():
+        raise SourceNotFoundError(f"{top}: found no such folder, expected a folder of {_names(suffixes)} files")
+    found = sorted(_walk(os.fspath(top), f"{under}/" if under else "", suffixes, ()))
+    keys = [key for key, _ in found]
+    for key in keys:
+        try:
+            key.encode()
+        except UnicodeEncodeError:
+            raise SourceError(
+                f"{top}: found a file whose name is not UTF-8 ({os.fsencode(key)!r}), expected UTF-8; rename it"
+            ) from None
+    return Listing(keys, np.fromiter((inode for _, inode in found), np.int64, len(found)))
+
+
+def _walk(
+    folder: str, prefix: str, suffixes: frozenset[str], above: tuple[tuple[int, int], ...]
+) -> Iterator[tuple[str, int]]:
+    status = os.stat(folder)
+    here = (status.st_dev, status.st_ino)
+    if here in above and status.st_ino:
+        raise SourceError(f"{folder}: found a link back to a folder it lies in, expected no circle; remove the link")
+    folders = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in NOT_SAMPLES:
+                continue
+            if _is_folder(entry):
+                folders.append(entry.name)
+            elif suffix_of(entry.name) in suffixes:
+                # The directory itself holds the inode: a stat in directory order would cost a disk seek a file.
+                yield f"{prefix}{entry.name}", entry.inode()
+    for name in folders:
+        yield from _walk(os.path.join(folder, name), f"{prefix}{name}/", suffixes, (*above, here))
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself: listed as a file, so that reading says what is wrong with it
+        return False
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a file's name in lower case; of data.CSV.gz it is ".csv.gz"."""
+    stem, suffix = os.path.splitext(name.lower())
+    return os.path.splitext(stem)[1] + suffix if suffix == ".gz" else suffix
+
+
+def _names(suffixes: frozenset[str]) -> str:
+    return ", ".join(sorted(suffixes))

@@ -1,0 +1,1 @@
+"""The packed format: what a store holds, how it is written, and how its blocks are read."""

@@ -1,0 +1,53 @@
+"""Write the blocks of a store to a folder of `.npy` files."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from seekless.store.npy import DESCRIPTION, array_head, block_sizes, describe
+from seekless.store.schema import Header
+from seekless.store.writer import StoreWriter
+
+__all__ = ["NPYWriter"]
+
+
+class NPYWriter(StoreWriter):
+    """Writes a store of one folder: an array a field, and a description.
+
+    Args:
+        path: The folder to make.
+        header: What the store holds.
+    """
+
+    def __init__(self, path: Path, header: Header) -> None:
+        super().__init__(header)
+        self._path = path
+        path.mkdir()
+        with contextlib.ExitStack() as stack:
+            names = header.fields
+            self._files = {name: stack.enter_context(open(path / f"{name}.npy", "wb")) for name in names}
+            for name, field in header.fields.items():
+                self._files[name].write(array_head(field, header.length))
+            self._open = stack.pop_all()
+        self._sizes = {name: block_sizes(field, header.length) for name, field in header.fields.items()}
+
+    def _put(self, name: str, number: int, stored: memoryview | bytes) -> memoryview | bytes:
+        kept = stored[: int(self._sizes[name][number])]  # an array file has no room for padding
+        self._files[name].write(kept)
+        return kept
+
+    def _finish(self, checks: dict[str, npt.NDArray[np.uint32]]) -> None:
+        with self._open:
+            for file in self._files.values():
+                file.flush()
+                os.fsync(file.fileno())
+        with open(self._path / DESCRIPTION, "wb") as file:
+            file.write(describe(self.header, {name: array.tolist() for name, array in checks.items()}))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _abandon(self) -> None:
+        self._open.close()

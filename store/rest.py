@@ -1,0 +1,52 @@
+"""The checksum of everything in a store's file that is no block: one flipped bit in what HDF5 keeps there is found."""
+
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from seekless.errors import StoreFormatError
+from seekless.store.blocks import BlockTable
+from seekless.store.schema import ALIGNMENT
+
+__all__ = ["rest_checksum"]
+
+
+def rest_checksum(descriptor: int, tables: Sequence[BlockTable], rest: int) -> int:
+    """Return the CRC-32 of every byte outside the blocks, their zero padding, and the checksum itself.
+
+    Args:
+        descriptor: The open file.
+        tables: The tables of all fields.
+        rest: Where the file keeps this checksum, bytes from its start; 4 bytes.
+
+    Raises:
+        StoreFormatError: The file became shorter.
+    """
+    check = 0
+    for start, stop in _rest_ranges(tables, os.fstat(descriptor).st_size, rest):
+        at = os.lseek(descriptor, start, os.SEEK_SET)
+        while at < stop:
+            data = os.read(descriptor, min(stop - at, 1 << 20))
+            if not data:
+                raise StoreFormatError(f"{tables[0].path}: found the end of the file at byte {at}, expected {stop}")
+            check = zlib.crc32(data, check)
+            at += len(data)
+    return check
+
+
+def _rest_ranges(tables: Sequence[BlockTable], size: int, rest: int) -> Iterator[tuple[int, int]]:
+    offset = np.concatenate([table.offset for table in tables])
+    nbytes = np.concatenate([table.nbytes for table in tables])
+    order = np.argsort(offset)
+    ends = -(-(offset + nbytes)[order] // ALIGNMENT) * ALIGNMENT
+    starts = np.append(offset[order], size)
+    gaps = np.flatnonzero(starts[1:] > ends)
+    ranges = [(0, int(starts[0])), *((int(ends[i]), int(starts[i + 1])) for i in gaps)]
+    for start, stop in ranges:
+        if start <= rest < stop:
+            yield start, rest
+            yield rest + 4, stop
+        else:
+            yield start, stop

@@ -1,0 +1,155 @@
+"""The store format, version 1: the names, types and sizes that writer and reader share.
+
+`docs/format.md` says the same in prose; a change here is a change of the format.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from seekless.errors import OptionError
+from seekless.store.encoding import Encoding
+
+__all__ = [
+    "ALIGNMENT",
+    "CHECKS",
+    "FORMAT",
+    "FORMAT_VERSION",
+    "Field",
+    "Header",
+    "REST",
+    "boundaries",
+    "label_block_length",
+    "sample_block_length",
+]
+
+FORMAT = "seekless"
+FORMAT_VERSION = 1
+
+# Names in the file.
+CHECKS = "_blocks"
+REST = "_blocks/rest"
+
+# Blocks begin at multiples of this many bytes.
+ALIGNMENT = 4096
+
+MAX_BLOCK_BYTES = 8 << 20
+MIN_BLOCKS = 64
+MAX_LABEL_BLOCK_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class Field:
+    """One named array of a store; axis 0 is the sample.
+
+    Attributes:
+        name: "x", "y" or "key".
+        sample_shape: The shape of one sample; () for one value.
+        encoding: The stored dtype, and how it gives the source's values back bit for bit.
+        block_length: Samples in a block.
+        scale: What training divides by beyond that, so that pictures come as 0 to 1: 255, 65535 or 1.
+        codec: How blocks are compressed; "none" is the only one so far.
+    """
+
+    name: str
+    sample_shape: tuple[int, ...]
+    encoding: Encoding
+    block_length: int
+    scale: int = 1
+    codec: str = "none"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The stored dtype."""
+        return self.encoding.dtype
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one stored sample."""
+        return self.dtype.itemsize * math.prod(self.sample_shape)
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of one decoded block."""
+        return self.sample_bytes * self.block_length
+
+    def blocks(self, length: int) -> int:
+        """Return the number of blocks that hold `length` samples."""
+        return -(-length // self.block_length)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a store says of itself.
+
+    Attributes:
+        length: Samples.
+        fields: By name.
+        shuffled: Whether samples lie in a random order.
+        seed: The seed of that order.
+        boundaries: The ends of the recorded parts, in samples; (9000, 10000) for train and test; () for none.
+        target_kind: "class", "number", or "" for a store without targets.
+        class_count: Number of classes; 0 where targets are no classes.
+        class_names: Names of the classes, where targets were names.
+        options: The options of the conversion, without any path.
+        created_by: The program and version that wrote it.
+    """
+
+    length: int
+    fields: Mapping[str, Field]
+    shuffled: bool
+    seed: int
+    created_by: str
+    boundaries: tuple[int, ...] = ()
+    target_kind: str = ""
+    class_count: int = 0
+    class_names: tuple[str, ...] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def options_json(self) -> str:
+        """The options as JSON text with sorted keys."""
+        return json.dumps(dict(self.options), sort_keys=True)
+
+
+def sample_block_length(sample_bytes: int, length: int) -> int:
+    """Return the samples in a block of x: up to 8 MiB, and at least 64 blocks a store.
+
+    Args:
+        sample_bytes: Bytes of one stored sample.
+        length: Samples in the store.
+    """
+    return max(1, min(MAX_BLOCK_BYTES // max(1, sample_bytes), -(-length // MIN_BLOCKS)))
+
+
+def label_block_length(item_bytes: int, length: int) -> int:
+    """Return the samples in a block of y or key: one block for all, up to 4 MiB.
+
+    Args:
+        item_bytes: Bytes of one sample's target or key.
+        length: Samples in the store.
+    """
+    return max(1, min(MAX_LABEL_BLOCK_BYTES // max(1, item_bytes), length))
+
+
+def boundaries(length: int, fractions: tuple[float, ...]) -> tuple[int, ...]:
+    """Cut a length into consecutive parts.
+
+    Args:
+        length: Samples.
+        fractions: The size of each part; their sum is 1.
+
+    Returns:
+        The end of each part: round(length * f) of the running sums f; the last is the length itself.
+
+    Raises:
+        OptionError: A fraction is not between 0 and 1, or their sum is not 1.
+    """
+    if not fractions or any(not 0 <= f <= 1 for f in fractions) or abs(math.fsum(fractions) - 1) > 1e-9:
+        raise OptionError(f"found fractions {fractions}, expected numbers from 0 to 1 whose sum is 1")
+    ends = [round(length * math.fsum(fractions[: i + 1])) for i in range(len(fractions) - 1)]
+    return (*ends, length)

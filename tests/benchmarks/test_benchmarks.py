@@ -1,0 +1,30 @@
+"""Every benchmark runs at toy size, so that none can rot."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+TOYS = {
+    "decode_csv.py": ["--count", "20", "--repeats", "1"],
+    "decode_png.py": ["--count", "40", "--repeats", "1"],
+    "help_time.py": ["--repeats", "1"],
+    "listing.py": ["--count", "500"],
+    "epoch.py": ["--count", "80", "--repeats", "1"],
+    "accuracy.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
+}
+
+
+@pytest.mark.parametrize("script", TOYS)
+def test_a_benchmark_runs_and_writes_its_figures(script, tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / script, *TOYS[script], "--json", tmp_path / "figures.json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["rows"]
+    assert figures["versions"]["seekless"]
+    assert figures["state"]
+    assert figures["title"] in done.stdout

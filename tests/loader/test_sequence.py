@@ -1,0 +1,402 @@
+"""The Keras dataset of a store: whatever Keras does, training sees the epoch's own order, each batch once."""
+
+import pickle
+import threading
+import time
+
+import keras
+import numpy as np
+import pytest
+
+import seekless
+from seekless.errors import OptionError, StoreFormatError, StoreNotFoundError
+from seekless.store.blocks import BlockReader
+
+BATCH = 10
+
+
+class Seen(keras.Model):
+    """A model without weights that notes every batch it is trained, tested or asked with."""
+
+    def __init__(self):
+        super().__init__()
+        self.trained, self.tested = [], []
+        self.compile(run_eagerly=True)
+
+    def call(self, x):
+        return x
+
+    def train_step(self, data):
+        self.trained.append([np.asarray(array) for array in data if array is not None])
+        return {"loss": 0.0}
+
+    def test_step(self, data):
+        self.tested.append([np.asarray(array) for array in data])
+        return {"loss": 0.0}
+
+    def train(self, sequence, **options):
+        """Fit, and return the batches that training saw."""
+        self.trained.clear()
+        self.fit(sequence, verbose=0, **options)
+        return list(self.trained)
+
+
+def equal(one, other) -> bool:
+    """Whether two lists of batches are the same, dtypes too."""
+    forms = [[[(array.dtype, array.tolist()) for array in batch] for batch in batches] for batches in (one, other)]
+    return forms[0] == forms[1]
+
+
+@pytest.fixture
+def sequence(numbered):
+    """Return a function that makes a StoreSequence of 41 batches, the last of 3 samples, in 7 windows."""
+
+    def make(batch_size=BATCH, **options):
+        return seekless.StoreSequence(
+            numbered.store, batch_size, **{"dtype": None, "window_bytes": numbered.window_bytes, **options}
+        )
+
+    return make
+
+
+@pytest.fixture
+def epochs(numbered):
+    """Return a function that gives the batches of epochs as they should be."""
+
+    def expected(*numbers, batch_size=BATCH, **options):
+        options = {"dtype": None, "window_bytes": numbered.window_bytes, **options}
+        return [batch for epoch in numbers for batch in numbered.store.batches(batch_size, epoch=epoch, **options)]
+
+    return expected
+
+
+def test_keras_sees_its_sizes(sequence):
+    shuffled, part = sequence(), sequence(64, split=(0.0, 0.5), shuffle=False)
+    assert (len(shuffled), shuffled.num_batches, shuffled.samples) == (41, 41, 403)
+    assert (len(part), part.num_batches, part.samples) == (4, 4, 202)
+    assert (shuffled.workers, shuffled.use_multiprocessing) == (1, False)
+
+
+# fit
+
+
+def test_fit_trains_on_each_sample_once_an_epoch_in_the_epochs_own_order(sequence, epochs, numbered):
+    seen = Seen().train(sequence(seed=1), epochs=3)  # by Keras' default, shuffle=True
+    assert equal(seen, epochs(0, 1, 2, seed=1))
+    for epoch in range(3):
+        batches = seen[41 * epoch : 41 * (epoch + 1)]
+        assert sorted(number for batch in batches for number in numbered.numbers(batch)) == list(range(403))
+
+
+def test_fit_with_a_slow_disk_keeps_the_order(sequence, epochs, monkeypatch):
+    read = BlockReader.read
+
+    def slowly(self, ranges):
+        time.sleep(0.02)
+        return read(self, ranges)
+
+    monkeypatch.setattr(BlockReader, "read", slowly)
+    assert equal(Seen().train(sequence(seed=1), epochs=3), epochs(0, 1, 2, seed=1))
+
+
+def test_a_second_fit_goes_on_with_the_epochs(sequence, epochs):
+    train, model = sequence(seed=1), Seen()
+    assert equal(model.train(train, epochs=2), epochs(0, 1, seed=1))
+    assert equal(model.train(train, epochs=2), epochs(2, 3, seed=1))
+    assert equal(Seen().train(train), epochs(4, seed=1))
+
+
+def test_the_same_seed_gives_the_same_training_and_another_another(sequence):
+    one, same, other = (Seen().train(sequence(seed=seed), epochs=2) for seed in (1, 1, 2))
+    assert equal(one, same)
+    assert not equal(one, other)
+
+
+def test_fit_without_keras_shuffle_is_the_same(sequence, epochs):
+    assert equal(Seen().train(sequence(seed=1), epochs=2, shuffle=False), epochs(0, 1, seed=1))
+
+
+@pytest.mark.parametrize("steps", [10, 20, 40])
+def test_keras_epochs_shorter_than_an_epoch_are_slices_of_it(sequence, epochs, steps):
+    options = {"split": (0.0, 400 / 403), "seed": 1}  # 40 batches
+    train, model = sequence(**options), Seen()
+    assert equal(model.train(train, epochs=40 // steps, steps_per_epoch=steps), epochs(0, **options))
+    assert equal(model.train(train, epochs=40 // steps, steps_per_epoch=steps), epochs(1, **options))
+
+
+def test_a_pass_cut_short_is_over(sequence, epochs):
+    train, model = sequence(seed=1), Seen()
+    assert equal(model.train(train, epochs=2, steps_per_epoch=7), epochs(0, seed=1)[:14])
+    assert equal(model.train(train), epochs(1, seed=1))
+
+
+def test_a_pass_that_a_callback_stops_is_over(sequence, epochs):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 5
+
+    train, model = sequence(seed=1), Seen()
+    assert equal(model.train(train, callbacks=[Stop()]), epochs(0, seed=1)[:6])
+    assert equal(model.train(train), epochs(1, seed=1))
+
+
+def test_validation_data_is_read_in_the_stores_order_each_epoch(sequence, epochs):
+    train, held = sequence(split=(0.0, 0.8), seed=1), sequence(split=(0.8, 1.0), shuffle=False)
+    model = Seen()
+    seen = model.train(train, validation_data=held, epochs=3)
+    assert equal(seen, epochs(0, 1, 2, split=(0.0, 0.8), seed=1))
+    assert equal(model.tested, 3 * epochs(0, split=(0.8, 1.0), shuffle=False))
+
+
+def test_class_weights_of_fit_stand_beside_their_samples(make_store):
+    store = make_store(np.arange(40, dtype=np.uint8), np.arange(40) % 2)
+    train = seekless.StoreSequence(store, 16, dtype=None)
+    for x, y, weight in Seen().train(train, class_weight={0: 1.0, 1: 3.0}):
+        assert y.tolist() == (x % 2).tolist()
+        assert weight.tolist() == (1.0 + 2 * y).tolist()
+
+
+@pytest.mark.parametrize("batch_size", [202, 500], ids=["two batches", "one batch"])
+def test_an_epoch_of_one_or_two_batches_is_not_lost_to_the_look_ahead(sequence, epochs, batch_size):
+    train, model = sequence(batch_size, seed=1), Seen()
+    assert equal(model.train(train, epochs=2), epochs(0, 1, batch_size=batch_size, seed=1))
+    assert equal(model.train(train), epochs(2, batch_size=batch_size, seed=1))
+
+
+@pytest.mark.parametrize("batch_size", [202, 500], ids=["two batches", "one batch"])
+def test_an_epoch_of_one_or_two_batches_still_holds_each_sample_once(sequence, numbered, batch_size):
+    seen = Seen().train(sequence(batch_size, seed=1), epochs=2)
+    steps = len(seen) // 2
+    for batches in (seen[:steps], seen[steps:]):
+        assert sorted(number for batch in batches for number in numbered.numbers(batch)) == list(range(403))
+
+
+# evaluate and predict
+
+
+def test_evaluate_and_predict_read_in_the_stores_order(sequence, epochs):
+    held, model = sequence(shuffle=False), Seen()
+    for _ in range(2):
+        model.tested.clear()
+        model.evaluate(held, verbose=0)
+        assert equal(model.tested, epochs(0, shuffle=False))
+        assert model.predict(held, verbose=0)[:, 0, 0].tolist() == list(range(403))
+
+
+def test_evaluate_on_a_shuffled_one_sees_each_sample_once(sequence, epochs):
+    model = Seen()
+    model.evaluate(sequence(seed=1), verbose=0)
+    assert equal(model.tested, epochs(0, seed=1))
+
+
+def test_evaluate_between_two_fits_costs_no_sample(sequence, epochs):
+    train, held, model = sequence(split=(0.0, 0.8), seed=1), sequence(split=(0.8, 1.0), shuffle=False), Seen()
+    seen = []
+    for _ in range(3):
+        seen += model.train(train)
+        model.evaluate(held, verbose=0)
+    assert equal(seen, epochs(0, 1, 2, split=(0.0, 0.8), seed=1))
+
+
+def test_predict_takes_a_store_without_targets(make_store):
+    store = make_store(np.arange(40, dtype=np.uint8).reshape(-1, 1))
+    found = Seen().predict(seekless.StoreSequence(store, 16, shuffle=False, dtype=None), verbose=0)
+    assert found.ravel().tolist() == list(range(40))
+
+
+# by hand
+
+
+def test_a_loop_sees_an_epoch_after_the_other(sequence, epochs):
+    train = sequence(seed=1)
+    assert equal(list(train), epochs(0, seed=1))
+    assert equal([batch for _ in range(2) for batch in train], epochs(1, 2, seed=1))
+
+
+def test_train_on_batch_in_a_loop(sequence, epochs):
+    train, model = sequence(seed=1), Seen()
+    for _ in range(3):
+        for x, y in train:
+            model.train_on_batch(x, y)
+    assert equal(model.trained, epochs(0, 1, 2, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("asked", "epoch"),
+    [(0, 0), (1, 0), (2, 0), (3, 1), (40, 1), (41, 1)],
+    ids=["none", "look-ahead of one", "look-ahead of two", "cut", "cut near the end", "whole"],
+)
+def test_a_look_ahead_is_not_lost_and_a_longer_pass_is_over(sequence, epochs, asked, epoch):
+    train = sequence(seed=1)
+    assert train.num_batches == 41
+    first = [train[index] for index in range(asked)]
+    assert equal(first, epochs(0, seed=1)[:asked])
+    assert equal(list(train), epochs(epoch, seed=1))
+
+
+def test_a_pass_needs_no_beginning(sequence, epochs):
+    train = sequence(seed=1)
+    assert equal([train[0] for _ in range(82)], epochs(0, 1, seed=1))
+
+
+def test_shuffled_the_index_is_no_position(sequence, epochs):
+    train = sequence(seed=1)
+    mixed = np.random.default_rng(0).permutation(41)
+    assert equal([train[int(index)] for index in mixed], epochs(0, seed=1))
+
+
+def test_not_shuffled_the_index_is_the_batch(sequence, epochs):
+    held, whole = sequence(shuffle=False), epochs(0, shuffle=False)
+    for index in [0, 1, 2, 40, 17, 17, 18, 3]:
+        assert equal([held[index]], [whole[index]])
+
+
+@pytest.mark.parametrize("shuffle", ["window", False], ids=str)
+@pytest.mark.parametrize("index", [-1, 41, 1000])
+def test_an_index_out_of_range_is_an_index_error_and_costs_nothing(sequence, epochs, shuffle, index):
+    train = sequence(shuffle=shuffle, seed=1)
+    with pytest.raises(IndexError, match=f"found batch {index}, expected 0 to 40"):
+        train[index]
+    assert equal([train[0]], epochs(0, shuffle=shuffle, seed=1)[:1])
+
+
+def test_an_empty_part_has_no_batch_to_ask_for(sequence):
+    empty = sequence(split=(0.5, 0.5))
+    assert len(empty) == empty.samples == 0
+    assert list(empty) == []
+    with pytest.raises(IndexError, match="found batch 0"):
+        empty[0]
+
+
+def test_threads_that_ask_at_once_get_each_batch_once(sequence, numbered):
+    train, found, start = sequence(seed=1), [], threading.Barrier(4)
+
+    def ask(indices):
+        start.wait(10)
+        for index in indices:
+            found.append(train[index])
+
+    assert train.num_batches == 41
+    threads = [threading.Thread(target=ask, args=(range(first, 41, 4),)) for first in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(number for batch in found for number in numbered.numbers(batch)) == list(range(403))
+
+
+def test_two_over_one_store_do_not_disturb_each_other(sequence, epochs):
+    one, other = sequence(seed=1), sequence(seed=2)
+    pairs = list(zip(one, other, strict=True))
+    assert equal([a for a, _ in pairs], epochs(0, seed=1))
+    assert equal([b for _, b in pairs], epochs(0, seed=2))
+
+
+# what a batch is
+
+
+def test_a_batch_is_x_and_y(tiny_store):
+    x, y = seekless.StoreSequence(str(tiny_store), 32)[0]
+    assert (x.dtype, x.shape) == (np.float32, (32, 6, 6))
+    assert (y.dtype, y.shape) == (np.int64, (32,))
+    assert 0.9 < x.max() <= 1
+
+
+def test_the_options_reach_the_batches(tiny_store):
+    options = {"split": (0.1, 0.8), "seed": 3, "window_bytes": 720, "one_hot": True, "dtype": "float64"}
+    made = list(seekless.StoreSequence(tiny_store, 16, **options))
+    assert equal(made, list(seekless.batches(tiny_store, 16, **options)))
+    assert made[0][0].dtype == np.float64
+    assert made[0][1].shape == (16, 10)
+
+
+def test_without_targets_a_batch_is_x_alone(make_store):
+    batch = seekless.StoreSequence(make_store(np.arange(40, dtype=np.uint8)), 16, shuffle=False)[0]
+    assert isinstance(batch, np.ndarray)
+    assert batch.tolist() == list(range(16))
+
+
+def test_the_test_part_is_in_the_stores_order(make_store):
+    store = make_store(np.arange(40, dtype=np.uint8), boundaries=(30, 40))
+    train, test = (seekless.StoreSequence(store, 30, split=part, dtype=None) for part in ("train", "test"))
+    assert test[0].tolist() == list(range(30, 40))
+    assert sorted(train[0].tolist()) == list(range(30))
+
+
+# copies, errors, threads
+
+
+@pytest.mark.parametrize("asked", [0, 2, 15, 41])
+def test_a_copy_by_pickle_goes_on_where_the_original_stands(sequence, epochs, asked):
+    train = sequence(seed=1)
+    iterator = iter(train)
+    for _ in range(asked):
+        next(iterator)
+    copy = pickle.loads(pickle.dumps(train))
+    expected = epochs(0, 1, seed=1)[asked : asked + 41]
+    assert equal([copy[0] for _ in range(41)], expected)
+    assert equal([train[0] for _ in range(41)], expected)
+
+
+WRONG = {
+    "no batch": ({"batch_size": 0}, "batch_size: found 0, expected 1 or more"),
+    "shuffle": ({"shuffle": "batch"}, "shuffle: found 'batch', expected 'window' or False"),
+    "dtype": ({"dtype": "uint8"}, "dtype: found 'uint8', expected a float dtype"),
+    "no dtype": ({"dtype": "picture"}, "dtype: found 'picture', expected a float dtype"),
+    "split": ({"split": (0.9, 0.1)}, r"split: found \(0.9, 0.1\), expected 'train', 'test' or two fractions"),
+    "no parts": ({"split": "train"}, "split='train': found no recorded parts"),
+    "one_hot": ({"one_hot": True}, "one_hot: found targets that are no classes in .*numbered.h5, expected classes"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG.values(), ids=WRONG)
+def test_a_wrong_option_is_told_at_once(sequence, options, message):
+    with pytest.raises(OptionError, match=message):
+        sequence(**options)
+
+
+def test_a_missing_store_is_told_at_once(tmp_path):
+    with pytest.raises(StoreNotFoundError, match=r"data\.h5: found no such file"):
+        seekless.StoreSequence(tmp_path / "data.h5")
+
+
+@pytest.fixture
+def damaged(numbered):
+    """Flip a bit in block 20, which no window that comes early in the store's order holds."""
+    with open(numbered.store.path, "r+b") as file:
+        offset = int(numbered.store.tables["x"].offset[20])
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
+
+
+@pytest.mark.usefixtures("damaged")
+def test_a_damaged_block_is_named_again_whenever_it_is_asked_for(sequence, reading):
+    held = sequence(shuffle=False)
+    assert held[0][0].shape == (10, 3, 2)
+    for _ in range(2):
+        with pytest.raises(StoreFormatError, match=r"numbered\.h5: block 20 of x is damaged"):
+            held[14]
+        assert not reading()
+
+
+@pytest.mark.usefixtures("damaged")
+def test_fit_ends_with_the_name_of_a_damaged_block(sequence):
+    # TensorFlow raises an error of its own, with the text of ours in it.
+    with pytest.raises(Exception, match=r"numbered\.h5: block 20 of x is damaged"):
+        Seen().train(sequence(shuffle=False), shuffle=False)
+
+
+def test_no_thread_is_left_after_a_whole_pass(sequence, reading):
+    train = sequence()
+    list(train)
+    assert not reading()
+
+
+def test_no_thread_is_left_of_one_that_is_forgotten(sequence, reading):
+    train = sequence()
+    train[0]
+    assert reading(patience=0)
+    del train
+    assert not reading()

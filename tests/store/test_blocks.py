@@ -1,0 +1,195 @@
+"""Reading by the table of blocks: any ranges, whole blocks, checked once, no handle kept."""
+
+import os
+import pickle
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seekless.errors import StoreFormatError
+from seekless.store import blocks as blocks_module
+from seekless.store.blocks import BlockReader
+from seekless.store.hdf5 import read_hdf5
+
+
+def flip(path, at, bit=0):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1 << bit]))
+
+
+@pytest.fixture
+def table(made):
+    return read_hdf5(made)[1]["x"]
+
+
+@st.composite
+def cases(draw):
+    block = draw(st.integers(1, 6))
+    length = max(1, draw(st.sampled_from([1, block - 1, block, block + 1, 4 * block, 4 * block + 1])))
+    shape = tuple(draw(st.lists(st.integers(1, 3), max_size=4)))
+    ends = st.integers(0, length)
+    ranges = draw(st.lists(st.tuples(ends, ends).map(lambda pair: (min(pair), max(pair))), max_size=6))
+    ranges = sorted(ranges) if draw(st.booleans()) else ranges
+    return length, block, shape, ranges, draw(st.sampled_from([1, 30, 1 << 24]))
+
+
+@given(case=cases())
+@settings(
+    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_ranges_come_one_behind_the_other(write_store, case):
+    length, block, shape, ranges, longest = case
+    x = np.arange(length * int(np.prod(shape)), dtype=np.int32).reshape(length, *shape)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks_module, "MAX_READ_BYTES", longest)
+        write_store(Path(folder) / "a.h5", {"x": x}, {"x": block})
+        reader = BlockReader(read_hdf5(Path(folder) / "a.h5")[1]["x"])
+        expected = np.concatenate([x[:0], *[x[start:stop] for start, stop in ranges]])
+        for _ in range(2):  # checked, and then not again
+            found = reader.read(ranges)
+            assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+            assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "spans"),
+    [
+        (0, 0, []),
+        (0, 1, [(0, 0, 1)]),
+        (0, 3, [(0, 0, 3)]),
+        (2, 4, [(0, 2, 3), (1, 0, 1)]),
+        (3, 9, [(1, 0, 3), (2, 0, 3)]),
+        (10, 11, [(3, 1, 2)]),
+    ],
+)
+def test_spans(table, start, stop, spans):
+    assert list(table.spans(start, stop)) == spans
+
+
+def count_reads(monkeypatch) -> list[tuple[int, int]]:
+    """Note each read as (offset, bytes)."""
+    reads, read = [], blocks_module._read_at
+
+    def noted(descriptor, buffer, offset):
+        reads.append((offset, len(buffer)))
+        return read(descriptor, buffer, offset)
+
+    monkeypatch.setattr(blocks_module, "_read_at", noted)
+    return reads
+
+
+@pytest.mark.parametrize(
+    ("ranges", "reads"),
+    [
+        ([(0, 11)], [(0, 3 * 4096 + 18)]),
+        ([(0, 1), (4, 5)], [(0, 4096 + 18)]),
+        ([(0, 1), (9, 10)], [(0, 18), (3 * 4096, 18)]),
+        ([(9, 10), (0, 1)], [(3 * 4096, 18), (0, 18)]),
+        ([(4, 5), (4, 5)], [(4096, 18), (4096, 18)]),
+        ([], []),
+    ],
+    ids=["all", "neighbours", "apart", "backwards", "twice", "none"],
+)
+def test_neighbours_share_one_long_read(monkeypatch, table, ranges, reads):
+    found = count_reads(monkeypatch)
+    BlockReader(table).read(ranges)
+    assert [(offset - table.offset[0], count) for offset, count in found] == reads
+
+
+def test_long_reads_are_bounded(monkeypatch, table):
+    monkeypatch.setattr(blocks_module, "MAX_READ_BYTES", 4096 + 18)
+    found = count_reads(monkeypatch)
+    BlockReader(table).read([(0, 11)])
+    assert [count for _, count in found] == [4096 + 18] * 2
+
+
+def test_a_short_read_is_gone_on_with(monkeypatch, table, digits):
+    read = blocks_module._read_at
+    monkeypatch.setattr(blocks_module, "_read_at", lambda fd, buffer, offset: read(fd, buffer[:5], offset))
+    assert (BlockReader(table).read([(0, 11)]) == digits["x"]).all()
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_a_damaged_block_is_named(made, table, block):
+    flip(made, int(table.offset[block]) + 17)
+    intact = [(3 * other, min(3 * other + 3, 11)) for other in range(4) if other != block]
+    BlockReader(table).read(intact)
+    message = rf"made\.h5: block {block} of x is damaged: found checksum \w{{8}}, expected \w{{8}}; convert the source"
+    with pytest.raises(StoreFormatError, match=message):
+        BlockReader(table).read([(0, 11)])
+
+
+def test_every_flipped_bit_in_a_block_is_found(made):
+    tables, random = list(read_hdf5(made)[1].values()), np.random.default_rng(1)
+    for _ in range(120):
+        table = tables[random.integers(3)]
+        block = int(random.integers(len(table)))
+        at = int(table.offset[block]) + int(random.integers(table.nbytes[block]))
+        bit = int(random.integers(8))
+        flip(made, at, bit)
+        with pytest.raises(StoreFormatError, match=f"block {block} of {table.field.name} is damaged"):
+            BlockReader(table).read([(0, 11)])
+        flip(made, at, bit)
+        BlockReader(table).read([(0, 11)])
+
+
+def test_a_block_is_checked_when_it_is_first_read(made, table):
+    reader = BlockReader(table)
+    reader.read([(0, 3)])
+    flip(made, int(table.offset[0]))
+    flip(made, int(table.offset[1]))
+    reader.read([(0, 3)])
+    for _ in range(2):  # and a damaged one each time
+        with pytest.raises(StoreFormatError, match="block 1 of x is damaged"):
+            reader.read([(0, 6)])
+
+
+def test_checks_can_be_left_out(made, table, digits):
+    flip(made, int(table.offset[0]))
+    digits["x"][0, 0, 0] ^= 1
+    assert (BlockReader(table, check=False).read([(0, 11)]) == digits["x"]).all()
+
+
+@pytest.mark.parametrize("left", [0, 200_000 - 50_000, 155648 + 5], ids=["nothing", "no block", "a block and a half"])
+def test_a_file_cut_short_after_opening(made, table, left):
+    os.truncate(made, left)
+    message = r"made\.h5: found the end of the file at byte \d+, expected 163858 bytes or more; the file was cut short"
+    with pytest.raises(StoreFormatError, match=message):
+        BlockReader(table).read([(0, 11)])
+
+
+def test_a_file_that_is_gone(made, table):
+    made.unlink()
+    with pytest.raises(FileNotFoundError, match=r"made\.h5"):
+        BlockReader(table).read([(0, 11)])
+
+
+def test_a_reader_pickles_with_what_it_has_checked(made, table, digits):
+    reader = BlockReader(table)
+    reader.read([(0, 3)])
+    other = pickle.loads(pickle.dumps(reader))
+    flip(made, int(table.offset[0]))
+    digits["x"][0, 0, 0] ^= 1
+    assert (other.read([(0, 11)]) == digits["x"]).all()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_no_handle_is_kept(made, table):
+    def open_files():
+        return sorted(os.listdir("/proc/self/fd"))
+
+    before = open_files()
+    reader = BlockReader(table)
+    reader.read([(0, 11)])
+    assert open_files() == before
+    flip(made, int(table.offset[1]))
+    with pytest.raises(StoreFormatError, match="damaged"):
+        BlockReader(table).read([(0, 11)])
+    assert open_files() == before

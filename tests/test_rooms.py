@@ -1,0 +1,84 @@
+"""The house stands as it is drawn: which rooms are installed, and which may import which."""
+
+import ast
+import configparser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = {"core": "seekless", **{room: f"seekless.{room}" for room in ("source", "store", "convert", "loader", "train")}}
+
+# What every room may import, and what each may import beside that and itself.
+EVERYWHERE = {"seekless.errors"}
+ARROWS = {
+    "core": set(),
+    "source": set(),
+    "store": set(),
+    "convert": {"seekless.source", "seekless.store"},
+    "loader": {"seekless.source", "seekless.store"},
+    "train": {"seekless.loader", "seekless.store"},
+}
+COMMANDS = {"convert/cli.py", "train/cli.py"}
+
+
+def modules(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Names of the seekless modules that a file imports when it is itself imported, or inside its functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+    return {name for name in found if name == "seekless" or name.startswith("seekless.")}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_its_arrows_allow(room):
+    own = ROOMS[room]
+    for path in modules(room):
+        name = path.relative_to(ROOT).as_posix()
+        for module in imported(path):
+            allowed = module in EVERYWHERE or any(f"{module}.".startswith(f"{arrow}.") for arrow in ARROWS[room])
+            if room != "core":
+                allowed |= module.startswith(f"{own}.")
+            if name in COMMANDS:
+                allowed |= module in {"seekless.command", "seekless.parameters"}
+            if name == "store/store.py":
+                allowed |= module == "seekless"  # store.batches(): the face hands on the loader
+            if name in {"core/__init__.py", "core/__main__.py", "core/command.py"}:
+                allowed = True  # the face names every room
+            assert allowed, f"{name} imports {module}"
+
+
+def test_convert_and_loader_do_not_know_each_other():
+    assert not any(module.startswith("seekless.loader") for path in modules("convert") for module in imported(path))
+    assert not any(module.startswith("seekless.convert") for path in modules("loader") for module in imported(path))
+
+
+def test_setup_cfg_installs_every_room():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    packages = config["options"]["packages"].split()
+    mapped = dict(line.split(" = ") for line in config["options"]["package_dir"].strip().splitlines())
+    folders = [ROOT / room for room in ROOMS]
+    found = {path.parent for folder in folders for path in folder.rglob("__init__.py")}
+    assert packages == list(ROOMS.values())
+    assert mapped == {name: room for room, name in ROOMS.items()}
+    assert found == set(folders)  # no package below a room that setup.cfg would miss
+
+
+def test_no_folder_at_the_root_hides_the_package():
+    assert not (ROOT / "seekless").exists()
+
+
+def test_tests_mirror_the_rooms():
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        room, name = path.parent.name, path.name.removeprefix("test_")
+        if room in ROOMS:
+            mirrored = {"public.py": "__init__.py", "main.py": "__main__.py"}.get(name, name)
+            assert (ROOT / room / mirrored).exists(), f"{path} mirrors no file"

@@ -1,0 +1,64 @@
+"""A small store that a LeNet learns within seconds, and others that it cannot take."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seekless.store.encoding import Encoding
+from seekless.store.hdf5_writer import HDF5Writer
+from seekless.store.schema import Field, Header
+
+SIDE, CLASSES = 8, 4
+
+
+@pytest.fixture
+def make_store(tmp_path: Path):
+    """Return a function that writes arrays to a store, as 8-bit pictures where they are uint8, and returns its path."""
+
+    def make(x, y=None, *, kind="class", boundaries=(), name="data.h5"):
+        fields = {
+            "x": Field("x", x.shape[1:], Encoding(x.dtype, x.dtype), min(7, len(x)), 255 if x.dtype == np.uint8 else 1)
+        }
+        values = {"x": x}
+        if y is not None:
+            fields["y"] = Field("y", y.shape[1:], Encoding(y.dtype, y.dtype), len(y))
+            values["y"] = y
+        classes = int(y.max()) + 1 if y is not None and kind == "class" else 0
+        header = Header(len(x), fields, True, 0, "test", boundaries, kind if y is not None else "", classes)
+        with HDF5Writer(tmp_path / name, header) as writer:
+            for field, array in values.items():
+                for start in range(0, len(array), fields[field].block_length):
+                    part = array[start : start + fields[field].block_length]
+                    whole = np.zeros((fields[field].block_length, *part.shape[1:]), part.dtype)
+                    whole[: len(part)] = part
+                    writer.append(field, whole.tobytes())
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def learnable(make_store):
+    """Return a function that makes a store of 8 x 8 pictures whose class is which pair of rows holds a bright one."""
+
+    def make(count=400, **options) -> Path:
+        random = np.random.default_rng(5)
+        y = random.integers(0, CLASSES, count)
+        y[:CLASSES] = range(CLASSES)
+        x = random.integers(0, 60, (count, SIDE, SIDE)).astype(np.uint8)
+        x[np.arange(count), 2 * y] = 250
+        return make_store(x, y, **options)
+
+    return make
+
+
+@pytest.fixture
+def numbered(make_store):
+    """Return a function that makes a store whose samples show their numbers in 16 bits, 4 x 4, class by number."""
+
+    def make(count=130, **options) -> Path:
+        x = np.broadcast_to(np.arange(count)[:, None, None], (count, 4, 4)).astype(np.uint16)
+        return make_store(x, np.arange(count) % 3, **options)
+
+    return make

@@ -1,0 +1,123 @@
+"""The `train` command, as it is typed: what stands on stdout and stderr, and the exit code."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seekless import command
+from seekless.train.cli import train
+
+RESULT = re.compile(r"Test loss: \d+\.\d{4}\nTest accuracy: [01]\.\d{4}\n")
+TRAIN = [str(Path(sys.executable).with_name("train"))]
+MODULE = [sys.executable, "-m", "seekless", "train"]
+
+
+def run(program, folder, *arguments, **variables):
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        [*program, *map(str, arguments)],
+        cwd=folder,
+        env={**environment, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_the_result_stands_last_and_nothing_of_tensorflow_anywhere(learnable, tmp_path):
+    learnable()
+    done = run(TRAIN, tmp_path, "--store", "data.h5", "--epochs", 2, "--learning-rate", 3e-3)
+    assert done.returncode == 0
+    *shown, loss, accuracy, folder = done.stdout.splitlines(keepends=True)
+    assert RESULT.fullmatch(loss + accuracy)
+    assert folder == "runs/data-1: model.keras, history.csv, config.json, history.png\n"
+    assert [line.split("  ")[0].split(":")[0].strip() for line in shown] == [
+        "lenet, 18,376 parameters",
+        "epoch 1/2",
+        "epoch 2/2",
+    ]
+    assert f"accuracy {accuracy.split()[-1]}  " in shown[-1]
+    # On stderr there are the progress bars, each wiped out at its end, and nothing else.
+    bars = [part for part in re.split("[\r\n]", done.stderr) if part.strip()]
+    assert bars
+    assert [part for part in bars if not re.match(r"epoch [12]/2: +\d+%\|", part)] == []
+    assert {file.name for file in (tmp_path / "runs" / "data-1").iterdir()} == {
+        "model.keras",
+        "history.csv",
+        "config.json",
+        "history.png",
+    }
+
+
+def test_quiet_by_the_module_prints_the_result_alone(learnable, tmp_path):
+    learnable()
+    arguments = ("--epochs", 1, "--method", "train-on-batch", "--out", "elsewhere", "--quiet")
+    done = run(MODULE, tmp_path, "--store", "data.h5", *arguments)
+    assert RESULT.fullmatch(done.stdout)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert (tmp_path / "elsewhere" / "data-1" / "model.keras").exists()
+
+
+def test_a_missing_store_is_one_line(tmp_path):
+    done = run(TRAIN, tmp_path, "--store", "nowhere.h5")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"error: nowhere\.h5: found no such file, expected a store; .*\n", done.stderr)
+
+
+@pytest.fixture
+def in_process(tmp_path, monkeypatch, capfd):
+    """Run the command here, where Keras is already up: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+
+    def run_here(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            command.run(train, arguments, name="train")
+        return stop.value.code, *capfd.readouterr()
+
+    return run_here
+
+
+WRONG = {
+    "no store": (["--store", "text.h5"], 1, r"error: text\.h5: found no HDF5 file .*, expected a store.*\n"),
+    "a folder": (["--store", "."], 1, r"error: \.: found a folder.*, expected a store.*\n"),
+    "wrong value": (["--store", "text.h5", "--epochs", "0"], 2, "error: --epochs: found 0, expected 1 or more\n"),
+    "no number": (["--store", "text.h5", "--seed", "x"], 2, "(.*\n)*Error: .*'--seed': 'x' is not a valid integer.*\n"),
+    "wrong choice": (
+        ["--store", "text.h5", "--model", "alexnet"],
+        2,
+        "(.*\n)*Error: .*'--model': 'alexnet' is not.*\n",
+    ),
+    "nothing": ([], 2, "error: --store, --files: found neither, expected one: a store, or a folder of loose files\n"),
+    "both": (["--store", "a.h5", "--files", "b"], 2, "error: --store, --files: found both, expected one: .*\n"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "code", "line"), WRONG.values(), ids=WRONG)
+def test_what_goes_wrong_is_one_line_and_an_exit_code(in_process, tmp_path, arguments, code, line):
+    (tmp_path / "text.h5").write_text("not a store")
+    found, out, error = in_process(*arguments)
+    assert (found, out) == (code, "")
+    assert re.fullmatch(line, error)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_debug_shows_the_traceback(in_process):
+    code, _, error = in_process("--store", "nowhere.h5", "--debug")
+    assert code == 1
+    assert "Traceback" in error
+    assert error.splitlines()[-1].startswith("error: nowhere.h5: found no such file")
+
+
+def test_a_backend_that_is_not_installed_is_told(tmp_path):
+    """A folder that stands before the installed packages holds a TensorFlow that cannot be found."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['tensorflow'] = None\n")
+    done = run(TRAIN, tmp_path, "--store", "data.h5", PYTHONPATH=str(tmp_path), KERAS_BACKEND="tensorflow")
+    assert done.returncode == 1
+    assert re.fullmatch(r'(.*\n)*error: found no Keras backend .* pip install "seekless\[tensorflow\]"\n', done.stderr)
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,247 @@
+"""A training from store to folder: what the model is given, what the numbers mean, what is left."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from seekless.errors import SourceError, StoreFormatError, TrainError
+from seekless.loader.sequence import StoreSequence
+from seekless.train.fit import train_model
+from seekless.train.models import MODELS
+from seekless.train.options import METHODS, Options
+
+
+def options(path, tmp_path, **others) -> Options:
+    return Options(str(path), out=str(tmp_path / "runs"), **{"quiet": True, **others})
+
+
+# a real model
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_learns_and_leaves_a_folder_that_shows_it(learnable, tmp_path, capsys, method):
+    path = learnable(name="digits.h5")
+    result = train_model(options(path, tmp_path, method=method, epochs=3, learning_rate=3e-3, quiet=False))
+    assert result.accuracy > 0.9
+    assert result.folder == tmp_path / "runs" / "digits-1"
+    left = sorted(file.name for file in result.folder.iterdir())
+    assert left == ["config.json", "history.csv", "history.png", "model.keras"]
+
+    test = StoreSequence(path, 40, split=(0.9, 1.0), shuffle=False)
+    loss, accuracy = keras.models.load_model(result.folder / "model.keras").evaluate(test, verbose=0)
+    assert (loss, accuracy) == pytest.approx((result.loss, result.accuracy), rel=1e-4)
+
+    with open(result.folder / "history.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line.pop("epoch") for line in lines] == ["1", "2", "3"]
+    history = [{name: float(value) for name, value in line.items()} for line in lines]
+    assert history == result.history
+    assert list(history[0]) == ["loss", "accuracy", "val_loss", "val_accuracy"]
+    assert (history[-1]["val_loss"], history[-1]["val_accuracy"]) == pytest.approx((result.loss, result.accuracy))
+    assert history[-1]["loss"] < history[0]["loss"]
+
+    with Image.open(result.folder / "history.png") as picture:
+        assert (picture.format, picture.size) == ("PNG", (1200, 504))
+
+    config = json.loads((result.folder / "config.json").read_text())
+    assert set(config) == {"data", "options", "samples", "versions"}
+    assert (config["options"]["method"], config["options"]["epochs"]) == (method, 3)
+    assert config["samples"] == {"train": 360, "test": 40}
+    assert config["data"]["store"] == str(path)
+    assert {"seekless", "keras", "numpy", "h5py", "python", "backend"} <= set(config["versions"])
+
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "lenet, 18,376 parameters: 360 samples to train, 40 to test"
+    assert [line.split("  ")[0] for line in shown[1:]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    last = history[-1]
+    assert f"train loss {last['loss']:.4f}  accuracy {last['accuracy']:.4f}" in shown[-1]
+    assert f"test loss {last['val_loss']:.4f}  accuracy {last['val_accuracy']:.4f}" in shown[-1]
+
+
+def test_the_same_seed_gives_the_same_training_by_either_method(learnable, tmp_path):
+    """The same weights at first and the same batches in the same order; rounding is left to TensorFlow's threads."""
+    path, methods = learnable(200), ("fit", "fit", "train-on-batch")
+    histories = [train_model(options(path, tmp_path, epochs=1, seed=1, method=method)).history for method in methods]
+    one, same, other = (list(history[0].values()) for history in histories)
+    assert one == pytest.approx(same, rel=1e-3)
+    assert one == pytest.approx(other, rel=1e-3)
+
+
+def test_loose_files_train_too(tiny_csv, tmp_path):
+    result = train_model(Options(files=str(tiny_csv.root), out=str(tmp_path), quiet=True, epochs=1))
+    assert result.folder.name == "data-1"
+    assert np.isfinite(result.loss)
+    config = json.loads((result.folder / "config.json").read_text())
+    assert config["data"]["files"] == str(tiny_csv.root)
+    assert config["samples"] == {"train": 117, "test": 13}
+
+
+def test_samples_that_the_model_cannot_take_are_told_and_no_run_is_begun(make_store, tmp_path):
+    path = make_store(np.zeros((40, 784), np.uint8), np.arange(40) % 3)
+    with pytest.raises(TrainError, match="--model lenet: found samples of shape 784, expected pictures"):
+        train_model(options(path, tmp_path))
+    assert not (tmp_path / "runs").exists()
+
+
+# a model that notes what it is given
+
+
+class Noting:
+    """Stands where a model stands; its loss is the number of the batch, its accuracy that of the samples seen."""
+
+    def __init__(self, shape, classes):
+        self.shape, self.classes = shape, classes
+        self.epochs, self.tests = [], []
+
+    def compile(self, *, optimizer, loss, metrics):
+        self.compiled = (type(optimizer).__name__, float(optimizer.learning_rate), loss, metrics)
+
+    def count_params(self):
+        return 7
+
+    def reset_metrics(self):
+        self.epochs.append([])
+
+    def train_on_batch(self, x, y, return_dict):
+        self.epochs[-1].append((x, y))
+        return {"loss": float(len(self.epochs[-1])), "accuracy": 1.0 if len(self.epochs[-1]) % 2 else 0.0}
+
+    def evaluate(self, data, verbose, return_dict):
+        self.tests.append(list(data))
+        return {"loss": 2.5, "accuracy": 0.125}
+
+    def save(self, path):
+        Path(path).write_text("saved")
+
+
+@pytest.fixture
+def noting(monkeypatch):
+    """The models that were built by the name of "lenet"."""
+    built = []
+    monkeypatch.setitem(MODELS, "lenet", lambda *arguments: built.append(Noting(*arguments)) or built[-1])
+    return built
+
+
+def numbers(batches) -> list[int]:
+    return [round(float(sample[0, 0])) for x, _ in batches for sample in x]
+
+
+def test_train_on_batch_sees_each_sample_once_an_epoch_and_none_of_the_test(numbered, tmp_path, noting):
+    result = train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=3, batch_size=50))
+    (model,) = noting
+    assert (model.shape, model.classes) == ((4, 4), 3)
+    assert model.compiled == ("Adam", pytest.approx(1e-3), "sparse_categorical_crossentropy", ["accuracy"])
+    assert [sorted(numbers(epoch)) for epoch in model.epochs] == 3 * [list(range(117))]
+    assert len({tuple(numbers(epoch)) for epoch in model.epochs}) == 3
+    assert [numbers(test) for test in model.tests] == 4 * [list(range(117, 130))]  # each epoch, and at the end
+    for x, y in model.epochs[0]:
+        assert y.tolist() == (np.rint(x[:, 0, 0]) % 3).tolist()
+    assert (result.loss, result.accuracy) == (2.5, 0.125)
+    assert (result.folder / "model.keras").read_text() == "saved"
+
+
+def test_train_on_batch_means_weigh_each_batch_by_its_samples(numbered, tmp_path, noting):
+    result = train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=2, batch_size=50))
+    assert [len(x) for x, _ in noting[0].epochs[0]] == [50, 50, 17]
+    for logs in result.history:
+        assert logs["loss"] == pytest.approx((50 * 1 + 50 * 2 + 17 * 3) / 117)
+        assert logs["accuracy"] == pytest.approx((50 + 17) / 117)
+        assert (logs["val_loss"], logs["val_accuracy"]) == (2.5, 0.125)
+
+
+def test_the_recorded_test_part_is_used_unless_a_fraction_is_given(numbered, tmp_path, noting):
+    path = numbered(boundaries=(100, 130))
+    train_model(options(path, tmp_path, method="train-on-batch", epochs=1))
+    train_model(options(path, tmp_path, method="train-on-batch", epochs=1, test_fraction=0.5))
+    assert [sorted(numbers(model.epochs[0])) for model in noting] == [list(range(100)), list(range(65))]
+    assert [numbers(model.tests[-1]) for model in noting] == [list(range(100, 130)), list(range(65, 130))]
+
+
+def test_runs_are_numbered_and_kept(numbered, tmp_path, noting):
+    path = numbered(name="digits.h5")
+    run = options(path, tmp_path, method="train-on-batch", epochs=1)
+    assert [train_model(run).folder.name for _ in range(3)] == ["digits-1", "digits-2", "digits-3"]
+    assert all((tmp_path / "runs" / f"digits-{number}" / "model.keras").exists() for number in (1, 2, 3))
+
+
+def test_the_seed_draws_the_order_of_the_samples(numbered, tmp_path, noting):
+    for seed in (1, 1, 2):
+        train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=1, seed=seed))
+    one, same, other = (numbers(model.epochs[0]) for model in noting)
+    assert one == same
+    assert one != other
+
+
+def test_quiet_prints_nothing(numbered, tmp_path, noting, capfd):
+    train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=1))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_history_is_written_after_each_epoch(numbered, tmp_path, noting, monkeypatch):
+    def stopped(self, x, y, return_dict):
+        if len(self.epochs) == 3:
+            raise KeyboardInterrupt
+        return {"loss": 1.0, "accuracy": 1.0}
+
+    monkeypatch.setattr(Noting, "train_on_batch", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=5))
+    folder = tmp_path / "runs" / "data-1"
+    assert len((folder / "history.csv").read_text().splitlines()) == 3
+    assert sorted(file.name for file in folder.iterdir()) == ["config.json", "history.csv", "history.png"]
+
+
+def test_without_matplotlib_training_goes_on_and_says_so_once(numbered, tmp_path, noting, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    result = train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=3, quiet=False))
+    said = [line for line in capsys.readouterr().err.splitlines() if "matplotlib" in line]
+    assert said == ['history.png is not drawn: found no matplotlib; install it with pip install "seekless[plot]"']
+    assert len(result.history) == 3
+    assert sorted(file.name for file in result.folder.iterdir()) == ["config.json", "history.csv", "model.keras"]
+
+
+# errors in the middle of a training
+
+
+def test_an_error_that_is_not_of_the_data_stays_what_it_is(numbered, tmp_path, noting, monkeypatch):
+    monkeypatch.setattr(Noting, "save", lambda self, path: None)
+    monkeypatch.setattr(Noting, "evaluate", lambda self, data, verbose, return_dict: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=1))
+
+
+def damage(path, block: int) -> None:
+    offset = int(StoreSequence(path).store.tables["x"].offset[block])
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_damaged_block_is_named(learnable, tmp_path, monkeypatch, method, part):
+    """The block is read last, long after TensorFlow has taken over, which makes an error of its own of ours."""
+    path = learnable(boundaries=(200, 400))
+    monkeypatch.setitem(StoreSequence.__init__.__kwdefaults__, "window_bytes", 64 * 25)
+    order = StoreSequence(path, split=part)._maker.order(0)
+    block = order.ranges(order.windows - 1)[0][0] // 7 if part == "train" else 57
+    damage(path, block)
+    with pytest.raises(StoreFormatError, match=rf"data\.h5: block {block} of x is damaged"):
+        train_model(options(path, tmp_path, method=method, epochs=1, batch_size=16))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_file_that_is_no_sample_is_named(tiny_csv, tmp_path, method):
+    (tiny_csv.root / "train" / "00033.csv").write_text("no numbers")
+    with pytest.raises(SourceError, match=r"00033\.csv: found "):
+        train_model(
+            Options(files=str(tiny_csv.root), out=str(tmp_path), method=method, epochs=1, batch_size=4, quiet=True)
+        )

@@ -1,0 +1,58 @@
+"""Bring up Keras and its backend, quietly."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from seekless.errors import MissingExtraError
+
+__all__ = ["start_keras"]
+
+EXTRAS = ("tensorflow", "jax", "torch")
+
+
+def start_keras(*, quiet: bool) -> None:
+    """Import Keras and its backend, and touch the device once, so that all they have to say is said here.
+
+    Args:
+        quiet: Keep back what the backend prints of its own (TensorFlow: a page of notes on the processor and on missing
+            GPU drivers); it is shown all the same if the start fails.
+
+    Raises:
+        MissingExtraError: No backend is installed.
+    """
+    if quiet:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what TensorFlow has to say later, while training
+    try:
+        with _held_back() if quiet else contextlib.nullcontext():
+            import keras
+
+            keras.ops.zeros(1)
+    except ImportError as error:
+        extra = error.name if error.name in EXTRAS else "tensorflow"
+        raise MissingExtraError(
+            f'found no Keras backend ({error}), expected one; install it with pip install "seekless[{extra}]"'
+        ) from error
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Catch what native code writes to stderr; no Python setting reaches it."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            kept.seek(0)
+            os.write(2, kept.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
