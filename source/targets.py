@@ -13,6 +13,32 @@ from seekless.source.labels import LabelFile, is_integer, is_number, read_labels
 __all__ = ["Classes", "TargetOptions", "Targets", "folder_targets", "join_targets", "typed_targets"]
 
 TARGET_TYPES = (None, "class", "number")
+# What a header calls the column of names. Another word may be the name of a file that is missing.
+HEADER_WORDS = {
+    "id",
+    "ids",
+    "name",
+    "names",
+    "key",
+    "keys",
+    "file",
+    "files",
+    "filename",
+    "filenames",
+    "path",
+    "paths",
+    "filepath",
+    "image",
+    "images",
+    "imageid",
+    "imagename",
+    "img",
+    "sample",
+    "sampleid",
+    "samples",
+    "index",
+    "idx",
+}
 # Whole numbers beyond this are prices or years, not classes.
 MOST_CLASSES = 1_000_000
 
@@ -200,7 +226,7 @@ def _is_word_header(lines: LabelFile, found: npt.NDArray[np.int64]) -> bool:
     return (
         0 not in named
         and bool(named)
-        and not any(character.isdigit() for character in lines.ids[0])
+        and lines.ids[0].lower().replace("_", "").replace(" ", "") in HEADER_WORDS
         and not any(map(is_number, first))
         and not any(first[column] == row[column] for row in others for column in range(len(first)))
     )

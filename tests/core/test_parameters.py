@@ -17,6 +17,7 @@ from seekless.parameters import ByteSize, Numbers
         (" 1GiB ", 1 << 30),
         ("1.5GB", 1_500_000_000),
         ("3kb", 3000),
+        ("2MB", 2_000_000),
         ("3KiB", 3072),
         ("7B", 7),
         ("1TiB", 1 << 40),

@@ -39,7 +39,8 @@ def find(tmp_path):
         ('"a; b, c";label\n1;2\n', {}, ";"),
         ("label;a # cats, dogs\n1;2\n", {}, ";"),
         ("label;a\n1,5;2,5\n", {"decimal": ","}, ";"),
-        ("label a\n1,5 2,5\n", {"decimal": ","}, "whitespace"),
+        ("label;a,b\n1,5;2,5\n", {"decimal": ","}, ";"),
+        ("label a,b\n1,5 2,5\n", {"decimal": ","}, "whitespace"),
         ("label|a,b\n1|2,5\n", {"delimiter": "|"}, "|"),
         ("label\ta\n1\t2\n", {"delimiter": "tab"}, "\t"),
         ("label, a\n1, 2\n", {"delimiter": ","}, ","),
@@ -66,6 +67,9 @@ def test_the_delimiter(find, text, options, delimiter):
         ("cat,0,0\n7,2,3\n", ["0"], False),
         ("label,0,1\n", ["0"], False),
         ("label,0,1\n7\n", ["2"], False),
+        ("label,0,1\n7,2,3\n", ["-3"], True),
+        ("label,a,b\n# mine\n\n1,2,3\n", ["label"], True),
+        ("cat;2,5\ndog;3,5\n", ["0"], False),
         ('"label","a"\n"1","2"\n', ["label"], True),
         (" label , a \n1,2\n", ["label"], True),
     ],
@@ -83,12 +87,15 @@ def test_the_delimiter(find, text, options, delimiter):
         "not all names differ",
         "nothing below",
         "too little below",
+        "named by numbers, the first from the end",
+        "comments below",
+        "decimal commas",
         "quoted",
         "spaces",
     ],
 )
 def test_the_header(find, text, targets, header):
-    dialect, names = find(text, *targets)
+    dialect, names = find(text, *targets, decimal="," if ";" in text else ".")
     assert dialect.begin == (len(text.split("\n")[0]) + 1 if header else 0)
     assert bool(names) == header
 
@@ -126,7 +133,9 @@ def test_rows_begin_behind_whatever_comes_before(find, begin, skip_rows):
         (["1"], None, ((1,), (0, 2, 3))),
         (["-1"], None, ((3,), (0, 1, 2))),
         (["c", "a"], None, ((3, 0), (1, 2))),
+        (["-4"], None, ((0,), (1, 2, 3))),
         (["label"], (0, -1), ((1,), (0, 3))),
+        (["label"], (-4, 3), ((1,), (0, 3))),
         (["label"], (3, 0, 3), ((1,), (3, 0, 3))),
     ],
 )
@@ -147,6 +156,7 @@ ERRORS = {
     "all skipped": ("1,2\n3,4\n", (), {"skip_rows": 2}, SourceError, r"t\.csv: found no rows"),
     "gzip": (b"\x1f\x8b\x08", (), {}, SourceError, r"t\.csv: found a gzip file, .*; unpack it with gunzip first"),
     "UTF-16": ("label,a\n".encode("utf-16"), (), {}, SourceError, r"found UTF-16 text, expected UTF-8 text"),
+    "UTF-16, the other": (b"\xfe\xff\0a", (), {}, SourceError, r"found UTF-16 text, expected UTF-8 text"),
     "CR alone": ("label,a\r1,2\r", (), {}, SourceError, r"t\.csv: found lines that end in CR alone, expected LF or"),
     "no such name": ("a,b\n1,2\n", (), {}, SourceError, r"found no column 'label', expected one of a, b; see --target"),
     "no header": ("1,2\n3,4\n", (), {}, SourceError, r"no column 'label', expected one of 0 to 1 \(the table has no h"),

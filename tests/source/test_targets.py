@@ -85,6 +85,13 @@ class TestJoin:
         """10,001 files 00000.csv to 10000.csv and ids 0 to 10000: that 10000 fits as written misleads nobody."""
         assert join(["00000.csv", "00007.csv", "10000.csv"], "10000,2\n7,1\n0,0\n") == ["0", "1", "2"]
 
+    def test_a_first_line_that_may_be_a_missing_file_is_no_header(self, tmp_path):
+        path = tmp_path / "labels.csv"
+        path.write_text("alice,red\nbob,blue\ncarl,blue\n")
+        found, lines = join_targets(["bob.csv", "carl.csv"], path, TargetOptions())
+        assert lines.ids == ["alice", "bob", "carl"]
+        assert found.tolist() == [1, 2]
+
     def test_as_written_goes_before_the_same_number(self, join):
         assert join(["7.csv", "07.csv"], "07,1\n7,0\n") == ["0", "1"]
 
