@@ -126,7 +126,7 @@ class TableReader:
     def _together(self, lines: list[bytes], decoder: CSVDecoder, width: int) -> npt.NDArray[np.float64] | None:
         """Decode all rows at once; None if one of them is bad."""
         text = b"\n".join(lines)
-        if False and b"\r" in text and b"\r" in text.replace(b"\r\n", b"\n").rstrip(b"\r"):
+        if b"\r" in text and b"\r" in text.replace(b"\r\n", b"\n").rstrip(b"\r"):
             return None  # the decoder ends a line at a lone CR too
         try:
             values = decoder(text)
