@@ -14,7 +14,7 @@ from seekless.errors import SourceError
 from seekless.source.samples import BadSample, Source
 from seekless.store.encoding import Encoding
 
-__all__ = ["Census", "by_key", "write_list"]
+__all__ = ["Census", "by_key", "refuse", "write_list"]
 
 SHOWN = 20
 
@@ -82,26 +82,6 @@ class Census:
         """Return the bad samples, and those of another form than most, by key."""
         return by_key([*self.bad, *self._odd()])
 
-    def refuse(self, bad: Sequence[BadSample], errors: Path) -> None:
-        """Stop where samples cannot be used.
-
-        Args:
-            bad: All of them.
-            errors: The file to list them in.
-
-        Raises:
-            SourceError: There are such samples; the message lists the first of them.
-        """
-        if not bad:
-            return
-        write_list(errors, bad)
-        lines = [f"{self.source.root}: found {len(bad):,} bad of {len(self.source):,} samples; no store was written"]
-        lines += [f"  {sample}" for sample in bad[:SHOWN]]
-        if len(bad) > SHOWN:
-            lines.append(f"  and {len(bad) - SHOWN:,} more")
-        lines.append(f"  all are listed in {errors}; mend or remove them, or leave them out by --on-error skip")
-        raise SourceError("\n".join(lines))
-
     def _count(self, form: Form) -> int:
         return sum(map(len, self.forms[form]))
 
@@ -117,6 +97,29 @@ class Census:
             for part in parts
             for index in part.tolist()
         ]
+
+
+def refuse(root: Path, bad: Sequence[BadSample], total: int, errors: Path) -> None:
+    """Stop where samples cannot be used.
+
+    Args:
+        root: The source.
+        bad: All of them, in the order to list them.
+        total: Samples in the source.
+        errors: The file to list them in.
+
+    Raises:
+        SourceError: There are such samples; the message lists the first of them.
+    """
+    if not bad:
+        return
+    write_list(errors, bad)
+    lines = [f"{root}: found {len(bad):,} bad of {total:,} samples; no store was written"]
+    lines += [f"  {sample}" for sample in bad[:SHOWN]]
+    if len(bad) > SHOWN:
+        lines.append(f"  and {len(bad) - SHOWN:,} more")
+    lines.append(f"  all are listed in {errors}; mend or remove them, or leave them out by --on-error skip")
+    raise SourceError("\n".join(lines))
 
 
 def by_key(samples: Iterable[BadSample]) -> list[BadSample]:

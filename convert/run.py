@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from seekless.convert.census import Census, by_key, write_list
+from seekless.convert.census import Census, by_key, refuse, write_list
 from seekless.convert.gather import blocks_of, gather
 from seekless.convert.options import Options, Summary
 from seekless.convert.pool import available_cores, map_runs
@@ -65,18 +65,20 @@ def pack(
     how, what = _checked(options)
     path = Path(store)
     suffix = suffix_of(path)
-    bad: list[BadSample] | None = None if how.on_error == "raise" else []
+    bad: list[BadSample] = []
     lists = {name: path.with_name(f"{path.name}.{name}.csv") for name in ("errors", "skipped")}
     with writing(path, overwrite=how.overwrite) as target:
         for left in lists.values():
             left.unlink(missing_ok=True)
         opened = open_source(Path(source), what, bad)
+        if how.on_error == "raise":
+            refuse(opened.root, by_key(bad), len(opened) + len(bad), lists["errors"])
         positions = random_positions(opened.keys, how.seed)
         census, scatter = _read(opened, positions, target, how)
-        unusable = census.unusable()
-        if bad is None or not census.forms:
-            census.refuse(unusable, lists["errors"])
-        elif bad := by_key([*bad, *unusable]):
+        bad = by_key([*bad, *census.unusable()])
+        if how.on_error == "raise" or not census.forms:
+            refuse(opened.root, bad, len(opened), lists["errors"])
+        elif bad:
             write_list(lists["skipped"], bad)
         kept = census.kept
         order = np.argsort(positions)  # the sample at each place
@@ -86,7 +88,7 @@ def pack(
     return Summary(
         store=path,
         samples=header.length,
-        skipped=len(bad or ()),
+        skipped=len(bad),
         shape=header.fields["x"].sample_shape,
         encoding=header.fields["x"].encoding,
         classes=header.class_count,

@@ -67,7 +67,10 @@ def open_folder(
         what = "a file" if root.exists() else "no such folder"
         raise SourceNotFoundError(f"{root}: found {what}, expected a folder of samples ({wanted})")
     layout = _layout(root, labels)
-    listing = list_files(root, layout.under, suffixes)
+    unreadable: list[bytes] | None = None if bad is None else []
+    listing = list_files(root, layout.under, suffixes, unreadable)
+    if bad is not None:
+        bad += [BadSample(repr(name), "a name that is not UTF-8", "UTF-8; rename it") for name in unreadable or ()]
     if layout.labels is not None:
         listing = _without(listing, root, layout.labels)
     if not listing.keys:

@@ -28,7 +28,7 @@ class Listing:
     inodes: npt.NDArray[np.int64]
 
 
-def list_files(root: Path, under: str, suffixes: frozenset[str]) -> Listing:
+def list_files(root: Path, under: str, suffixes: frozenset[str], unreadable: list[bytes] | None = None) -> Listing:
     """List the files below a folder that end in one of the suffixes, whatever the case.
 
     Hidden files and folders (a leading dot) and files that desktops leave behind are not samples. Symbolic links are
@@ -38,6 +38,7 @@ def list_files(root: Path, under: str, suffixes: frozenset[str]) -> Listing:
         root: The folder that keys are relative to.
         under: The folder to search, relative to the root; "" for the root itself.
         suffixes: Suffixes in lower case, each with its dot.
+        unreadable: Where names that are not UTF-8 are noted and left out; None to raise instead.
 
     Returns:
         The files, sorted by key, whatever order the file system names them in.
@@ -50,14 +51,15 @@ def list_files(root: Path, under: str, suffixes: frozenset[str]) -> Listing:
     if not top.is_dir():
         raise SourceNotFoundError(f"{top}: found no such folder, expected a folder of {_names(suffixes)} files")
     found = sorted(_walk(os.fspath(top), f"{under}/" if under else "", suffixes, ()))
+    odd = [key for key, _ in found if not _is_utf8(key)]
+    if odd and unreadable is None:
+        raise SourceError(
+            f"{top}: found a file whose name is not UTF-8 ({os.fsencode(odd[0])!r}), expected UTF-8; rename it"
+        )
+    if odd and unreadable is not None:
+        unreadable += map(os.fsencode, odd)
+        found = [file for file in found if file[0] not in set(odd)]
     keys = [key for key, _ in found]
-    for key in keys:
-        try:
-            key.encode()
-        except UnicodeEncodeError:
-            raise SourceError(
-                f"{top}: found a file whose name is not UTF-8 ({os.fsencode(key)!r}), expected UTF-8; rename it"
-            ) from None
     return Listing(keys, np.fromiter((inode for _, inode in found), np.int64, len(found)))
 
 
@@ -75,7 +77,7 @@ def _walk(
                 continue
             if _is_folder(entry):
                 folders.append(entry.name)
-            elif suffix_of(entry.name) in suffixes:
+            elif suffix_of(entry.name) in suffixes and _may_be_read(entry):
                 # The directory itself holds the inode: a stat in directory order would cost a disk seek a file.
                 yield f"{prefix}{entry.name}", entry.inode()
     for name in folders:
@@ -87,6 +89,21 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return entry.is_dir()
     except OSError:  # a link that leads to itself: listed as a file, so that reading says what is wrong with it
         return False
+
+
+def _may_be_read(entry: "os.DirEntry[str]") -> bool:
+    """Whether an entry is a file, or a link, also a broken one; opening a named pipe would wait for ever."""
+    if not entry.is_symlink():
+        return entry.is_file(follow_symlinks=False)
+    return not os.path.exists(entry.path) or os.path.isfile(entry.path)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def suffix_of(name: str) -> str:

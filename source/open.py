@@ -198,7 +198,7 @@ def _found_kind(root: Path) -> str:
     """Return the kind that most files have: beside images lies a labels file, beside CSV files perhaps a picture."""
     if not root.is_dir():
         return "csv"
-    suffixes = [suffix_of(key) for key in list_files(root, "", IMAGE_SUFFIXES | CSV_SUFFIXES).keys]
+    suffixes = [suffix_of(key) for key in list_files(root, "", IMAGE_SUFFIXES | CSV_SUFFIXES, []).keys]
     images = sum(suffix in IMAGE_SUFFIXES for suffix in suffixes)
     return "image" if images and 2 * images >= len(suffixes) else "csv"
 

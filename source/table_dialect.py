@@ -198,7 +198,11 @@ def _target(name: str, cells: Sequence[str], header: bool, path: Path) -> int:
 def _samples(cells: Sequence[str], targets: Sequence[int], columns: Sequence[int] | None, path: Path) -> list[int]:
     if columns is None:
         return [column for column in range(len(cells)) if column not in targets]
-    return [_number(column, cells, "--columns", path) for column in columns]
+    samples = [_number(column, cells, "--columns", path) for column in columns]
+    both = sorted(set(samples) & set(targets))
+    if both:
+        raise OptionError(f"--columns: found {both[0]}, which is a --target-column in {path}, expected others")
+    return samples
 
 
 def _number(column: int, cells: Sequence[str], option: str, path: Path) -> int:

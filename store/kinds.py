@@ -77,8 +77,10 @@ def looks_like_a_store(path: Path) -> bool:
     """
     try:
         if path.is_dir():
-            from seekless.store.npy import DESCRIPTION
+            from seekless.store.npy import DESCRIPTION, FILES
 
+            if not {file.name for file in path.iterdir()} <= FILES:
+                return False  # somebody keeps files of his own in it
             return FORMAT.encode() in (path / DESCRIPTION).read_bytes()
         from seekless.store.hdf5 import has_our_format
 

@@ -17,9 +17,11 @@ from seekless.store.blocks import BlockTable
 from seekless.store.encoding import Encoding
 from seekless.store.schema import ALIGNMENT, FORMAT, FORMAT_VERSION, Field, Header
 
-__all__ = ["DESCRIPTION", "array_head", "block_sizes", "describe", "read_npy"]
+__all__ = ["DESCRIPTION", "FILES", "array_head", "block_sizes", "describe", "read_npy"]
 
 DESCRIPTION = "store.json"
+# All that a folder of a store may hold.
+FILES = frozenset({"x.npy", "y.npy", "key.npy", DESCRIPTION})
 MAGIC = b"\x93NUMPY\x01\x00"
 
 

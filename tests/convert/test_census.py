@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seekless.convert.census import Census, write_list
+from seekless.convert.census import Census, refuse, write_list
 from seekless.convert.workers import encode_run
 from seekless.errors import SourceError
 from seekless.source.samples import BadSample, Decoded
@@ -154,7 +154,7 @@ class TestRefuse:
 
     def test_all_are_listed_in_a_file_and_the_first_in_the_message(self, tmp_path):
         with pytest.raises(SourceError) as refused:
-            census(5000).refuse(self.bad(1234), tmp_path / "e.csv")
+            refuse(Path("data"), self.bad(1234), 5000, tmp_path / "e.csv")
         lines = str(refused.value).splitlines()
         assert lines[0] == "data: found 1,234 bad of 5,000 samples; no store was written"
         assert lines[1:21] == [f'  {key}: found a "thing", or two, expected numbers' for key in keys(20)]
@@ -171,12 +171,12 @@ class TestRefuse:
     @pytest.mark.parametrize(("count", "more"), [(1, 0), (20, 0), (21, 1)])
     def test_no_more_are_named_than_there_are(self, tmp_path, count, more):
         with pytest.raises(SourceError, match=f"found {count} bad of 30 samples") as refused:
-            census(30).refuse(self.bad(count), tmp_path / "e.csv")
+            refuse(Path("data"), self.bad(count), 30, tmp_path / "e.csv")
         assert (f"and {more} more" in str(refused.value)) == bool(more)
         assert len(str(refused.value).splitlines()) == min(count, 20) + 2 + bool(more)
 
     def test_nothing_bad_nothing_written(self, tmp_path):
-        census(3).refuse([], tmp_path / "e.csv")
+        refuse(Path("data"), [], 3, tmp_path / "e.csv")
         assert not (tmp_path / "e.csv").exists()
 
 

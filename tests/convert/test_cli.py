@@ -122,9 +122,13 @@ ERRORS = {
     "a file without a target": (
         no_target,
         (),
-        ["data/target.csv: found no target for 1 of 130 files: train/00042.csv"],
+        ["data: found 1 bad of 130 samples", "train/00042.csv: found no target in target.csv, expected one line"],
     ),
-    "a target without a file": (no_file, (), ["data/target.csv: found 1 targets without a sample file: 00042"]),
+    "a target without a file": (
+        no_file,
+        (),
+        ["data: found 1 bad of 130 samples", "00042: found a target in target.csv without a file"],
+    ),
     "another shape": (
         another_shape,
         (),
