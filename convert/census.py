@@ -28,14 +28,15 @@ class Census:
         bytes_read: Bytes of everything that was read so far.
         forms: The samples of each form, by number.
         bad: The samples that cannot be used.
-        labels: Labels as they came, (numbers of the samples, their labels), where they stand beside the values.
+        labels: (numbers of samples, which of the spellings each has), where labels stand beside the values.
     """
 
     source: Source
     bytes_read: int = 0
     forms: dict[Form, list[npt.NDArray[np.int64]]] = field(default_factory=dict)
     bad: list[BadSample] = field(default_factory=list)
-    labels: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.str_]]] = field(default_factory=list)
+    labels: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = field(default_factory=list)
+    _number_of: dict[tuple[str, ...], int] = field(default_factory=dict)
     _proved: dict[Form, int] = field(default_factory=dict)
 
     def add(self, result: RunResult) -> int:
@@ -46,8 +47,14 @@ class Census:
         self.bad += result.bad
         self.bytes_read += result.bytes_read
         if result.labels.size:
-            self.labels.append((result.indices, result.labels))
+            numbers = [self._number_of.setdefault(text, len(self._number_of)) for text in result.spellings]
+            self.labels.append((result.indices, np.array(numbers, np.int64)[result.labels]))
         return len(result.indices) + len(result.bad)
+
+    @property
+    def spellings(self) -> list[tuple[str, ...]]:
+        """Each label met, once, as text."""
+        return list(self._number_of)
 
     @property
     def clean(self) -> bool:

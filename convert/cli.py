@@ -91,20 +91,20 @@ _common_options = _together(
 )
 
 _HELP = {
-    "csv": """Pack CSV files, each one sample, into one {store}.
+    "csv": """Pack CSV files into one {store}.
 
 SOURCE is a folder (default: data): train/*.csv beside target.csv, or a folder a class, or any files with --labels.
 STORE is the {what} to make (default: {default}). Targets are joined to files by name. With --rows a row of a table is a
 sample, and --target-column names the column of its target.""",
-    "image": """Pack images, each one sample, into one {store}.
+    "image": """Pack images into one {store}.
 
 SOURCE is a folder (default: data) of PNG, JPEG, BMP, GIF, TIFF or WebP files: a folder a class, or train/ beside
 target.csv, or any files with --labels. STORE is the {what} to make (default: {default}). Without --size all must have
 one size.""",
 }
 _STORES = {
-    "h5": {"store": "HDF5 file", "what": "file", "default": "data.h5"},
-    "npy": {"store": "folder of .npy files", "what": "folder", "default": "data.npy.d"},
+    "h5": {"store": "HDF5 file", "what": "file", "default": "data.h5", "suffix": ".h5"},
+    "npy": {"store": "folder of .npy files", "what": "folder", "default": "data.npy.d", "suffix": ".npy.d"},
 }
 
 
@@ -114,9 +114,15 @@ def _add(name: str, kind: str, own_options: Callable[[Command], Command], to: st
 
     def command(source: str, store: str, *, quiet: bool, debug: bool, **options: Any) -> None:
         del debug  # read by seekless.command.run from the arguments themselves
+        if not store.endswith(words["suffix"]):
+            raise click.UsageError(f"found a STORE named {store}, expected a name that ends in {words['suffix']}")
         from seekless.convert.run import pack
 
-        summary = pack(source, store, kind=kind, progress=not quiet, **options)
+        try:
+            summary = pack(source, store, kind=kind, progress=not quiet, **options)
+        except KeyboardInterrupt:
+            click.echo(f"{store}: no store was written; the same command starts again", err=True)
+            raise
         if not quiet:
             click.echo(summary)
 

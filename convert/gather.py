@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.convert.scatter import Partition
+from seekless.errors import ConvertError
 from seekless.store.schema import Field
 
 __all__ = ["blocks_of", "gather"]
@@ -20,18 +21,29 @@ def gather(partitions: Iterable[Partition], field: Field, kept: npt.NDArray[np.b
         field: How samples are to be stored.
         kept: bool, (places,): the places that a sample was found for; the others are closed up.
 
+    Raises:
+        ConvertError: A place has no sample.
+
     Yields:
         (samples kept in the partition, *sample_shape), of the stored dtype.
     """
     for partition in partitions:
         rows = np.empty((partition.stop - partition.start, *field.sample_shape), field.dtype)
+        filled = np.zeros(len(rows), bool)
         for piece in partition.pieces:
             stored = piece.stored
             if piece.encoding != field.encoding:
                 stored = field.encoding.encode(piece.encoding.decode(stored))
-            rows[piece.positions - partition.start] = stored
+            places = piece.positions - partition.start
+            rows[places] = stored
+            filled[places] = True
         partition.pieces.clear()
         stay = kept[partition.start : partition.stop]
+        if not filled[stay].all():
+            raise ConvertError(
+                f"found {np.count_nonzero(~filled[stay])} samples missing of places {partition.start} to "
+                f"{partition.stop - 1}, expected all; the source changed while it was read: run it again"
+            )
         yield rows if stay.all() else rows[stay]
 
 

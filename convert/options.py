@@ -1,6 +1,7 @@
 """The options of a conversion, and what it says at the end."""
 
 import math
+import operator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,11 @@ class Options:
     progress: bool = True
 
     def __post_init__(self) -> None:
+        try:
+            for name in ("seed", "memory", *(["workers"] if self.workers is not None else [])):
+                object.__setattr__(self, name, operator.index(getattr(self, name)))
+        except TypeError:
+            raise OptionError(f"--{name}: found {getattr(self, name)!r}, expected a whole number") from None
         if not -(2**63) <= self.seed < 2**63:
             raise OptionError(f"--seed: found {self.seed}, expected an integer of 64 bits")
         if self.test_fraction is not None and not 0 < self.test_fraction < 1:

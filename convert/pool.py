@@ -40,18 +40,21 @@ def map_runs(reader: Reader, runs: Iterable[Any], workers: int) -> Iterator[RunR
     """
     if workers == 0:
         for run in runs:
-            yield encode_run(reader.read(run))
+            rest = run
+            while rest is not None:
+                result = encode_run(reader.read(rest))
+                yield result
+                rest = result.rest
         return
     executor = _start(reader, workers)
     pending: dict[Future[RunResult], Any] = {}
     try:
         for run in runs:
-            with _without_main():
-                pending[executor.submit(work, run)] = run
+            _submit(executor, run, pending)
             while len(pending) >= AHEAD * workers:
-                yield from _finished(pending)
+                yield from _finished(executor, pending)
         while pending:
-            yield from _finished(pending)
+            yield from _finished(executor, pending)
     except BrokenProcessPool as error:
         keys = [str(run) for run in list(pending.values())[:workers]]
         raise ConvertError(
@@ -71,10 +74,18 @@ def _start(reader: Reader, workers: int) -> Executor:
     return ProcessPoolExecutor(workers, context, begin, (reader,))
 
 
-def _finished(pending: dict[Future[RunResult], Any]) -> Iterator[RunResult]:
+def _submit(executor: Executor, run: Any, pending: dict[Future[RunResult], Any]) -> None:
+    with _without_main():
+        pending[executor.submit(work, run)] = run
+
+
+def _finished(executor: Executor, pending: dict[Future[RunResult], Any]) -> Iterator[RunResult]:
     done, _ = wait(pending, return_when=FIRST_COMPLETED)
     for future in done:
-        yield future.result()
+        result = future.result()
+        if result.rest is not None:
+            _submit(executor, result.rest, pending)
+        yield result
         del pending[future]
 
 

@@ -21,7 +21,7 @@ from seekless.convert.pool import available_cores, map_runs
 from seekless.convert.scatter import Piece, Scatter
 from seekless.convert.target import Target, writing
 from seekless.convert.workers import Form
-from seekless.errors import OptionError
+from seekless.errors import ConvertError, OptionError
 from seekless.source.open import SourceOptions, open_source, row_targets
 from seekless.source.permutation import random_positions
 from seekless.source.samples import BadSample, Source
@@ -125,7 +125,10 @@ def _read(source: Source, positions: npt.NDArray[np.int64], target: Target, opti
     census, scatter, form = _read_once(source, positions, target, options, None)
     if options.on_error == "skip" and census.forms and census.form != form:
         # The first run misled: most samples have another form than it. Only --on-error skip goes on then.
-        census, scatter, _ = _read_once(source, positions, target, options, census.form)
+        wanted = census.form
+        census, scatter, _ = _read_once(source, positions, target, options, wanted)
+        if census.form != wanted:
+            raise ConvertError(f"{source.root}: found other samples at the second reading; run it again when it rests")
     return census, scatter
 
 
@@ -156,9 +159,9 @@ def _targets(source: Source, census: Census, options: SourceOptions) -> Targets 
     if not census.labels:
         return source.targets
     numbers = np.concatenate([indices for indices, _ in census.labels])
-    labels = np.concatenate([labels for _, labels in census.labels])
+    spelled = np.concatenate([codes for _, codes in census.labels])
     good = census.kept[numbers]
-    return row_targets(numbers[good], labels[good], len(source), str(source.root), options)
+    return row_targets(numbers[good], spelled[good], census.spellings, len(source), str(source.root), options)
 
 
 def _layout(
@@ -176,13 +179,16 @@ def _layout(
     values = {} if targets is None else {"y": targets.values[order]}
     values["key"] = np.array([source.keys[index].encode() for index in order.tolist()])
     fraction = how.test_fraction
+    ends = () if fraction is None else boundaries(length, (1 - fraction, fraction))
+    if fraction is not None and not 0 < ends[0] < length:
+        raise OptionError(f"--test-fraction: found {fraction} of {length} samples, expected one or more in each part")
     header = Header(
         length=length,
         fields={"x": x, **{name: _label_field(name, array) for name, array in values.items()}},
         shuffled=True,
         seed=how.seed,
         created_by=f"seekless {version('seekless')}",
-        boundaries=() if fraction is None else boundaries(length, (1 - fraction, fraction)),
+        boundaries=ends,
         target_kind="" if targets is None else targets.kind,
         class_count=0 if targets is None else targets.class_count,
         class_names=None if targets is None else targets.class_names,
@@ -208,13 +214,25 @@ def _write(
 ) -> None:
     x = header.fields["x"]
     blocks = x.blocks(header.length)
+    _check_room(
+        target.partial, sum(field.blocks(header.length) * field.block_bytes for field in header.fields.values())
+    )
     with (
         create(suffix, target.partial, header) as writer,
         tqdm(total=blocks, desc="writing", unit="block", disable=not options.progress) as bar,
     ):
-        for block in blocks_of(x, gather(scatter.partitions(), x, kept)):
+        for block in blocks_of(x, gather(scatter.partitions(x.sample_bytes), x, kept)):
             writer.append("x", block)
             bar.update()
         for name, array in values.items():
             for block in blocks_of(header.fields[name], [array]):
                 writer.append(name, block)
+
+
+def _check_room(path: Path, wanted: int) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if free < wanted:
+        raise ConvertError(
+            f"{path.parent}: found {free / 1e6:,.0f} MB free, expected {wanted / 1e6:,.0f} MB for the store; free "
+            "some, or write to another disk"
+        )

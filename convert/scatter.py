@@ -81,9 +81,13 @@ class Scatter:
         if self._held > self._share:
             self._spill()
 
-    def partitions(self) -> Iterator[Partition]:
-        """Yield all samples, in the order of their places; to be called once, after the last piece."""
-        if not self._folder.exists():
+    def partitions(self, sample_bytes: int) -> Iterator[Partition]:
+        """Yield all samples, in the order of their places; to be called once, after the last piece.
+
+        Args:
+            sample_bytes: Bytes of a sample as it will be stored, so that no partition takes more than its share.
+        """
+        if not self._folder.exists() and (self._length * sample_bytes <= self._share or not self._pieces):
             yield Partition(0, self._length, self._pieces)
             return
         self._spill()

@@ -127,7 +127,13 @@ def _locked(lock: Path, path: Path) -> Iterator[None]:
 
 def _lock(lock: Path, path: Path) -> int:
     while True:
-        descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o644)
+        except OSError as error:
+            raise ConvertError(
+                f"{path}: found that nothing can be written to {path.parent} ({error.strerror}), expected to; name a "
+                "store in another folder"
+            ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(descriptor, lock):

@@ -1,6 +1,9 @@
 """What a worker process does: decode a run of samples, prove how small they can be stored, hand them back."""
 
+import multiprocessing
+import os
 import signal
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,16 +48,20 @@ class RunResult:
         bad: Samples that cannot be used.
         bad_indices: Their numbers.
         indices: int64, (n,): the numbers of all decoded samples.
-        labels: Their labels as text, (n, columns), where the source holds them beside the values; else (0, 0).
+        spellings: Each label among them once, as text, a tuple a label; () where labels do not stand beside the values.
+        labels: int64, (n,): which spelling each has; (0,) likewise.
         bytes_read: Bytes of everything that was read.
+        rest: What of the run is still to be read; None for nothing.
     """
 
     groups: list[Group]
     bad: list[BadSample]
     bad_indices: list[int]
     indices: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.str_]
+    spellings: list[tuple[str, ...]]
+    labels: npt.NDArray[np.int64]
     bytes_read: int
+    rest: Any = None
 
 
 _reader: Reader
@@ -69,6 +76,15 @@ def begin(reader: Reader) -> None:
     global _reader  # noqa: PLW0603 (a worker process has one source)
     _reader = reader
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True, name="seekless-parent").start()
+
+
+def _end_with(parent: Any) -> None:
+    """End this process when its parent is gone: a killed one cannot say so."""
+    parent.join()
+    os._exit(1)
 
 
 def work(run: Any) -> RunResult:
@@ -95,5 +111,8 @@ def encode_run(decoded: Decoded) -> RunResult:
         held = proved(values)
         encoding = candidates(values.dtype)[smallest(held)]
         groups.append(Group(form, indices[places], encoding.encode(values), encoding, held))
-    labels = np.array(decoded.labels, np.str_) if decoded.labels else np.empty((0, 0), np.str_)
-    return RunResult(groups, decoded.bad, decoded.bad_indices, indices, labels, decoded.bytes_read)
+    number_of: dict[tuple[str, ...], int] = {}
+    labels = np.array([number_of.setdefault(label, len(number_of)) for label in decoded.labels], np.int64)
+    return RunResult(
+        groups, decoded.bad, decoded.bad_indices, indices, list(number_of), labels, decoded.bytes_read, decoded.rest
+    )

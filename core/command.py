@@ -3,8 +3,10 @@
 import errno
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -14,13 +16,18 @@ from seekless.errors import SeeklessError
 __all__ = ["run"]
 
 INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+
+
+class _Terminated(BaseException):
+    """The process was asked to end; raised where it stands, so that it leaves as clean as after Ctrl-C."""
 
 
 def run(command: click.Command, arguments: Sequence[str] | None = None, name: str | None = None) -> NoReturn:
     """Run a command and leave the process with its exit code.
 
-    0: done; 1: the work failed; 2: used wrongly; 130: stopped by Ctrl-C. Errors are one line on stderr (a list where
-    many files are bad); the traceback is shown with `--debug`.
+    0: done; 1: the work failed; 2: used wrongly; 130: stopped by Ctrl-C; 143: by SIGTERM. Errors are one line on stderr
+    (a list where many files are bad); the traceback is shown with `--debug`.
 
     Args:
         command: The click command.
@@ -31,14 +38,20 @@ def run(command: click.Command, arguments: Sequence[str] | None = None, name: st
         SystemExit: Always.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         command.main(args=arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
-        error.show()
+        hint = f"; see {error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
+        click.echo(f"error: {error.format_message().rstrip('.')}{hint}", err=True)
         sys.exit(error.exit_code)
+    except _Terminated:
+        click.echo("stopped by SIGTERM", err=True)
+        sys.exit(TERMINATED)
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("stopped by Ctrl-C", err=True)
         sys.exit(INTERRUPTED)
@@ -51,6 +64,10 @@ def run(command: click.Command, arguments: Sequence[str] | None = None, name: st
         click.echo(f"error: {_one_line(error)}", err=True)
         sys.exit(error.exit_code if isinstance(error, SeeklessError) else 1)
     sys.exit(0)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated
 
 
 def _one_line(error: Exception) -> str:

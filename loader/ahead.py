@@ -1,8 +1,11 @@
 """Keep the next item of an iterator coming while the current one is used."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
+
+from seekless.errors import LoaderError
 
 T = TypeVar("T")
 
@@ -23,6 +26,7 @@ class Ahead(Generic[T]):
 
     def __init__(self, source: Iterator[T]) -> None:
         self._source = source
+        self._process = os.getpid()
         self._executor = ThreadPoolExecutor(1, "seekless-read")
         self._next: Future[object] | None = self._executor.submit(next, source, _END)
 
@@ -32,6 +36,10 @@ class Ahead(Generic[T]):
     def __next__(self) -> T:
         if self._next is None:
             raise StopIteration
+        if self._process != os.getpid():  # threads do not live on in a fork: this would wait for ever
+            raise LoaderError(
+                "found batches begun before a fork, expected new ones in each process; ask for them again"
+            )
         future, self._next = self._next, None
         try:
             item = future.result()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from seekless.errors import OptionError
 from seekless.loader.ahead import Ahead
 from seekless.loader.order import EpochOrder, Sizes, epoch_order
+from seekless.loader.scale import one_hot, scaled
 from seekless.store.store import Split, Store
 from seekless.store.store import open as open_store
 
@@ -157,25 +158,24 @@ class BatchMaker:
 
     def _gather(self, window: _Window, used: slice, x: npt.NDArray[Any], y: npt.NDArray[Any] | None, done: int) -> None:
         rows = window.rows[used]
+        field = self.store.header.fields["x"]
+        divisor = field.encoding.divisor * field.scale
+        # "clip" gathers straight into the output; the default would gather into a copy first.
         if self.options.dtype is None:
-            window.x.take(
-                rows, axis=0, out=x, mode="clip"
-            )  # "clip" gathers straight into the output, "raise" by a copy
-        else:
-            field = self.store.header.fields["x"]
-            divisor = field.encoding.divisor * field.scale
-            # float16 cannot hold the divisor 65535, so nothing smaller than float32 divides.
-            wide = np.result_type(x.dtype, np.float32)
-            np.divide(window.x.take(rows, axis=0, mode="clip"), divisor, out=x, dtype=wide, casting="same_kind")
+            window.x.take(rows, axis=0, out=x, mode="clip")
+        elif divisor == 1:
+            x[...] = window.x.take(rows, axis=0, mode="clip")
+        elif x.dtype.itemsize >= 4:
+            np.divide(window.x.take(rows, axis=0, mode="clip"), divisor, out=x, dtype=x.dtype)
+        else:  # float16 of a float32 is rounded twice; files give float16 of the value itself
+            x[...] = scaled(field.encoding.decode(window.x.take(rows, axis=0, mode="clip")), field.scale, x.dtype)
         if y is not None and window.y is not None:
             y[done : done + len(rows)] = window.y[rows]
 
     def _target(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if not self.options.one_hot:
             return y
-        rows = np.zeros((len(y), self.store.header.class_count), np.float32)
-        rows[np.arange(len(y)), y] = 1
-        return rows
+        return one_hot(y, self.store.header.class_count)
 
     def _load(self, order: EpochOrder, window: int) -> _Window:
         if self._kept is None:

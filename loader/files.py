@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from seekless.errors import OptionError, SourceError
 from seekless.loader.batches import is_float
+from seekless.loader.scale import one_hot, scaled
 from seekless.source.open import SourceOptions, open_files, open_source
 from seekless.source.permutation import random_positions
 from seekless.source.samples import FileSource
@@ -117,31 +118,20 @@ class FileSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships 
 
     def _batch(self, index: int) -> Any:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        x = self._scaled(self.source.read_many(chosen.tolist()))
+        samples = self.source.read_many(chosen.tolist())
+        x = samples if self.dtype is None else scaled(samples, self.source.scale_for(samples.dtype), self.dtype)
         targets = self.source.targets
         if targets is None:
             return x
         y = targets.values[chosen]
         if self.one_hot:
-            rows = np.zeros((len(y), targets.class_count), np.float32)
-            rows[np.arange(len(y)), y] = 1
-            return x, rows
+            return x, one_hot(y, targets.class_count)
         return x, y
 
     def on_epoch_end(self) -> None:
         """Draw the order of the next epoch."""
         if self.shuffle:
             self.order = self._random.permutation(self.order)
-
-    def _scaled(self, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        if self.dtype is None:
-            return samples
-        scale = self.source.scale_for(samples.dtype)
-        if scale == 1:
-            return samples.astype(self.dtype, copy=False)
-        # float16 cannot hold 65535, so nothing smaller than float32 divides.
-        scaled: npt.NDArray[Any] = np.divide(samples, scale, dtype=np.result_type(self.dtype, np.float32))
-        return scaled.astype(self.dtype, copy=False)
 
 
 def _part(source: FileSource, split: tuple[float, float]) -> npt.NDArray[np.int64]:

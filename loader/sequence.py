@@ -1,5 +1,6 @@
 """A store as a Keras dataset."""
 
+import os
 import threading
 from collections.abc import Iterator
 from os import PathLike
@@ -68,9 +69,9 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         self._stream: Iterator[Batch] | None = None
         self._stream_at = (0, 0)  # epoch and step of the batch that the stream gives next
         self.error: BaseException | None = None  # of the last request; TensorFlow passes on no more than its text
-        self._within = False  # between on_epoch_begin and on_epoch_end
-        self._asked_within = False  # the last request
-        self._lock = threading.Lock()
+        self._announced = False  # Keras has announced an epoch, and asked for nothing since
+        self._trained = False  # the pass under way began in an announced epoch
+        self._begin_process()
 
     def __len__(self) -> int:
         return self._maker.steps
@@ -102,6 +103,8 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         """
         if not 0 <= index < len(self):
             raise IndexError(f"found batch {index}, expected 0 to {len(self) - 1}")
+        if self._process != os.getpid():
+            self._begin_process()
         with self._lock:
             batch = self._batch(*(self._next_place() if self._maker.options.shuffle else (0, index)))
         return batch if len(batch) == 2 else batch[0]
@@ -109,28 +112,31 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
     def on_epoch_begin(self) -> None:
         """Note that Keras announces an epoch."""
         # Its look-ahead, which comes before, reads an epoch of one or two batches whole.
-        if self._requests == len(self) <= LOOK_AHEAD and not self._asked_within:
+        if self._requests == len(self) <= LOOK_AHEAD and not self._trained:
             self._requests = 0
-        self._within = True
+        self._announced = True
 
     def on_epoch_end(self) -> None:
         """Note that the epoch is over."""
-        self._within = False
+        self._announced = False
 
     def _next_place(self) -> tuple[int, int]:
         """Return epoch and step of the next request, and count it.
 
         Keras' own signs of an epoch mislead (`on_epoch_end` comes before the first epoch, look-aheads are not
-        announced), so a pass begins where Keras reads `num_batches`. One that was cut after its first two batches was a
-        look-ahead and begins again; any other cut pass is over.
+        announced), so a pass begins where Keras reads `num_batches`. One that was cut after its first two batches,
+        outside of an epoch, was a look-ahead and begins again; any other cut pass is over.
         """
         steps = len(self)
-        if self._requests == steps or (self._new_pass and self._requests > LOOK_AHEAD):
+        # TensorFlow's look-ahead comes before an epoch is announced; that of the others after.
+        trained = self._trained and keras.backend.backend() == "tensorflow"
+        if self._requests == steps or (self._new_pass and (self._requests > LOOK_AHEAD or trained)):
             self._epoch, self._requests = self._epoch + 1, 0
         elif self._new_pass:
             self._requests = 0
-        self._new_pass = False
-        self._asked_within = self._within
+        if self._requests == 0:
+            self._trained = self._announced
+        self._new_pass = self._announced = False
         self._requests += 1
         return self._epoch, self._requests - 1
 
@@ -155,4 +161,10 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._begin_process()
+
+    def _begin_process(self) -> None:
+        """Begin in a new process, also a fork: the thread that reads ahead did not come along."""
+        self._stream = None
         self._lock = threading.Lock()
+        self._process = os.getpid()

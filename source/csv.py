@@ -16,7 +16,7 @@ from seekless.errors import DecodeError, OptionError
 from seekless.source.csv_faults import first_fault, first_not_finite
 from seekless.source.csv_pixels import decode_pixels
 from seekless.source.csv_regular import decode_regular
-from seekless.source.csv_text import WHITESPACE, find_table, split_lines
+from seekless.source.csv_text import DELIMITER_NAMES, WHITESPACE, find_table, split_lines
 
 __all__ = ["CSV_SUFFIXES", "CSVDecoder"]
 
@@ -26,7 +26,6 @@ BOM = b"\xef\xbb\xbf"
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_TEXT = 1 << 30  # bytes of a sample's text after decompression; a bomb can be a million times its size
 CHUNK = 1 << 20  # bytes
-DELIMITER_NAMES = {"tab": "\t", "\\t": "\t"}
 
 
 @dataclass(frozen=True)

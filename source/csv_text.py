@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from seekless.errors import DecodeError
 
-__all__ = ["WHITESPACE", "NumberTable", "find_table", "is_number", "split_lines"]
+__all__ = ["DELIMITER_NAMES", "WHITESPACE", "NumberTable", "find_table", "is_number", "split_lines"]
 
 WHITESPACE = "whitespace"  # the delimiter that is any run of spaces and tabs
+DELIMITER_NAMES = {"tab": "\t", "\\t": "\t"}  # as they are typed
 
 # What numpy.loadtxt takes as a number: Python's float() also takes "1_000" and digits that are not ASCII.
 NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)", re.ASCII | re.I)

@@ -45,7 +45,7 @@ def open_folder(
     """Open a folder of files, each one sample.
 
     Without `labels` the layout is found: `train/` beside `target.csv`, or files beside `target.csv`, or a folder a
-    class.
+    class. With them all files below the root are samples; the labels file and a `target.csv` at the root never are.
 
     Args:
         root: The folder; keys are relative to it.
@@ -65,14 +65,15 @@ def open_folder(
     wanted = ", ".join(sorted(suffixes))
     if not root.is_dir():
         what = "a file" if root.exists() else "no such folder"
-        raise SourceNotFoundError(f"{root}: found {what}, expected a folder of samples ({wanted})")
+        table = "; if it is a table, a sample a row, say --rows" if root.is_file() and ".csv" in suffixes else ""
+        raise SourceNotFoundError(f"{root}: found {what}, expected a folder of samples ({wanted}){table}")
     layout = _layout(root, labels)
     unreadable: list[bytes] | None = None if bad is None else []
     listing = list_files(root, layout.under, suffixes, unreadable)
     if bad is not None:
         bad += [BadSample(repr(name), "a name that is not UTF-8", "UTF-8; rename it") for name in unreadable or ()]
-    if layout.labels is not None:
-        listing = _without(listing, root, layout.labels)
+    for path in (root / SEED_LABELS, layout.labels):
+        listing = listing if path is None else _without(listing, root, path)
     if not listing.keys:
         raise SourceError(f"{root / layout.under}: found no sample files, expected some ({wanted})")
     options = target_options or TargetOptions()
@@ -86,11 +87,9 @@ def open_folder(
 
 
 def _layout(root: Path, labels: str | None) -> Layout:
-    under = SEED_FOLDER if (root / SEED_FOLDER).is_dir() else ""
-    if labels == NO_LABELS:
-        return Layout(under, None)
     if labels is not None:
-        return Layout(under, Path(labels))
+        return Layout("", None if labels == NO_LABELS else Path(labels))
+    under = SEED_FOLDER if (root / SEED_FOLDER).is_dir() else ""
     if under and not (root / SEED_LABELS).exists():
         raise SourceNotFoundError(
             f"{root / SEED_LABELS}: found no such file beside {SEED_FOLDER}/, expected the targets: a line "
@@ -131,8 +130,8 @@ def _labelled(
         )
     if bad is None and unused:
         raise SourceError(
-            f"{path}: found {len(unused):,} targets without a sample file: {some(unused)}; add the files, remove the "
-            "lines, or leave them out by --on-error skip"
+            f"{path}: found {'1 target' if len(unused) == 1 else f'{len(unused):,} targets'} without a sample file: "
+            f"{some(unused)}; add the files, remove the lines, or leave them out by --on-error skip"
         )
     if bad is not None:
         bad += [BadSample(key, f"no target in {path.name}", "one line for each sample") for key in without]

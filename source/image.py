@@ -1,6 +1,5 @@
 """Decode one picture to one array, as Pillow reads it; resize it and set its channels where asked."""
 
-import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -12,7 +11,7 @@ from seekless.errors import DecodeError, OptionError
 from seekless.source.image_open import MAX_PIXELS, PNG_SIGNATURE, opened, refusing
 from seekless.source.image_png import png_pixels
 
-__all__ = ["IMAGE_SUFFIXES", "ImageDecoder", "Resize", "parse_size"]
+__all__ = ["IMAGE_SUFFIXES", "ImageDecoder", "Resize"]
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
 
@@ -54,7 +53,7 @@ class ImageDecoder:
             OptionError: A value cannot be used.
         """
         if self.size is not None:
-            _check_size_option(self.size, self.size)
+            _check_size(self.size)
         if self.resize not in get_args(Resize):
             raise OptionError(f"--resize: found {self.resize!r}, expected one of {', '.join(get_args(Resize))}")
         if self.channels not in (None, *_MODES):
@@ -138,30 +137,15 @@ class ImageDecoder:
         return padded
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Read a size as `--size` takes it.
-
-    Args:
-        text: Height x width in pixels, such as "256x256".
-
-    Returns:
-        (height, width).
-
-    Raises:
-        OptionError: The text is no such size, or the size is too large.
-    """
-    match = re.fullmatch(r"\s*([0-9]{1,9})\s*[xX]\s*([0-9]{1,9})\s*", text)
-    size = (int(match[1]), int(match[2])) if match else None
-    return _check_size_option(size, text)
-
-
-def _check_size_option(size: tuple[int, int] | None, written: object) -> tuple[int, int]:
+def _check_size(size: tuple[int, int]) -> None:
     wanted = "expected height x width in pixels, such as 256x256"
-    if not isinstance(size, tuple) or len(size) != 2 or not all(isinstance(side, int) and side > 0 for side in size):
-        raise OptionError(f"--size: found {written!r}, {wanted}")
-    if size[0] * size[1] > MAX_PIXELS:
-        raise OptionError(f"--size: found {written!r}, {wanted}, at most {MAX_PIXELS:,} pixels in all")
-    return size
+    if not isinstance(size, tuple) or len(size) != 2 or not all(isinstance(side, int) for side in size):
+        raise OptionError(f"--size: found {size!r}, {wanted}")
+    height, width = size
+    if min(size) < 1:
+        raise OptionError(f"--size: found {height}x{width}, {wanted}")
+    if height * width > MAX_PIXELS:
+        raise OptionError(f"--size: found {height}x{width}, {wanted}, at most {MAX_PIXELS:,} pixels in all")
 
 
 def _natural_mode(picture: Image.Image) -> str:

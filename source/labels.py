@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seekless.errors import SourceError, SourceNotFoundError
+from seekless.source.csv_text import is_number
 
-__all__ = ["LabelFile", "is_integer", "is_number", "read_labels", "some"]
+__all__ = ["LabelFile", "is_integer", "read_labels", "some"]
 
 SHOWN = 5
 MOST_DIGITS = 600  # int() refuses more than 640, where Python is set most strictly
@@ -43,14 +44,22 @@ class LabelFile:
             wanted: Their names, as in the header.
 
         Raises:
-            SourceError: There is no such column.
+            SourceError: There is no header, or no such column in it, or two.
         """
         missing = [name for name in wanted if name not in self.names]
+        if missing and any(map(is_number, self.names)):
+            raise SourceError(
+                f"{self.path}: found no header: its first line ends in {some(self.names)}; add a first line that names "
+                f"the columns, such as name,{missing[0]}, or leave --target-column {missing[0]} out"
+            )
         if missing:
             raise SourceError(
                 f"{self.path}: found no column {some(missing)} in its first line, expected one of {some(self.names)}; "
                 "see --target-column"
             )
+        twice = [name for name in wanted if self.names.count(name) > 1]
+        if twice:
+            raise SourceError(f"{self.path}: found {twice[0]} twice in its first line, expected one; rename the other")
         chosen = [self.names.index(name) for name in wanted]
         labels = [tuple(row[column] for column in chosen) for row in self.labels]
         return LabelFile(self.path, self.lines, self.ids, labels, tuple(wanted))
@@ -129,15 +138,6 @@ def is_integer(text: str) -> bool:
     """Return whether a label is a whole number, such as 7, 007 or -1."""
     digits = text[1:] if text[:1] in ("+", "-") else text
     return digits.isascii() and digits.isdecimal() and len(digits) <= MOST_DIGITS
-
-
-def is_number(text: str) -> bool:
-    """Return whether a label is a number, such as 7, 1.5 or 2e-3."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
 
 
 def some(names: Sequence[str]) -> str:

@@ -13,6 +13,10 @@ from seekless.errors import SourceError, SourceNotFoundError
 __all__ = ["Listing", "list_files", "suffix_of"]
 
 NOT_SAMPLES = frozenset({"thumbs.db", "desktop.ini"})
+# What a conversion writes beside what it reads: its lists of bad samples, and its store.
+LISTS = (".h5.errors.csv", ".h5.skipped.csv", ".npy.d.errors.csv", ".npy.d.skipped.csv")
+STORE_FOLDER = ".npy.d"
+LARGEST = (1 << 63) - 1  # some file systems number beyond int64
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,9 @@ class Listing:
 def list_files(root: Path, under: str, suffixes: frozenset[str], unreadable: list[bytes] | None = None) -> Listing:
     """List the files below a folder that end in one of the suffixes, whatever the case.
 
-    Hidden files and folders (a leading dot) and files that desktops leave behind are not samples. Symbolic links are
-    followed; a link that leads back to a folder it lies in is an error.
+    Hidden files and folders (a leading dot), files that desktops leave behind, and stores and lists of bad samples that
+    a conversion left are not samples. Symbolic links are followed; a link that leads back to a folder it lies in is an
+    error.
 
     Args:
         root: The folder that keys are relative to.
@@ -50,7 +55,7 @@ def list_files(root: Path, under: str, suffixes: frozenset[str], unreadable: lis
     top = root / under
     if not top.is_dir():
         raise SourceNotFoundError(f"{top}: found no such folder, expected a folder of {_names(suffixes)} files")
-    found = sorted(_walk(os.fspath(top), f"{under}/" if under else "", suffixes, ()))
+    found = sorted(_walk(os.fspath(top), f"{under}/" if under else "", suffixes))
     odd = [key for key, _ in found if not _is_utf8(key)]
     if odd and unreadable is None:
         raise SourceError(
@@ -63,25 +68,33 @@ def list_files(root: Path, under: str, suffixes: frozenset[str], unreadable: lis
     return Listing(keys, np.fromiter((inode for _, inode in found), np.int64, len(found)))
 
 
-def _walk(
-    folder: str, prefix: str, suffixes: frozenset[str], above: tuple[tuple[int, int], ...]
-) -> Iterator[tuple[str, int]]:
-    status = os.stat(folder)
-    here = (status.st_dev, status.st_ino)
-    if here in above and status.st_ino:
-        raise SourceError(f"{folder}: found a link back to a folder it lies in, expected no circle; remove the link")
-    folders = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower() in NOT_SAMPLES:
-                continue
-            if _is_folder(entry):
-                folders.append(entry.name)
-            elif suffix_of(entry.name) in suffixes and _may_be_read(entry):
-                # The directory itself holds the inode: a stat in directory order would cost a disk seek a file.
-                yield f"{prefix}{entry.name}", entry.inode()
-    for name in folders:
-        yield from _walk(os.path.join(folder, name), f"{prefix}{name}/", suffixes, (*above, here))
+def _walk(top: str, prefix: str, suffixes: frozenset[str]) -> Iterator[tuple[str, int]]:
+    above: list[tuple[int, int]] = []
+    waiting = [(top, prefix, 0)]  # folders, and how many lie above each
+    while waiting:
+        folder, prefix, depth = waiting.pop()
+        status = os.stat(folder)
+        here = (status.st_dev, status.st_ino)
+        del above[depth:]
+        if here in above and status.st_ino:
+            raise SourceError(
+                f"{folder}: found a link back to a folder it lies in, expected no circle; remove the link"
+            )
+        above.append(here)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if _is_left_out(entry.name.lower()):
+                    continue
+                if _is_folder(entry):
+                    if not entry.name.lower().endswith(STORE_FOLDER):
+                        waiting.append((os.path.join(folder, entry.name), f"{prefix}{entry.name}/", depth + 1))
+                elif suffix_of(entry.name) in suffixes and _may_be_read(entry):
+                    # The directory itself holds the inode: a stat in directory order would cost a disk seek a file.
+                    yield f"{prefix}{entry.name}", entry.inode() & LARGEST
+
+
+def _is_left_out(name: str) -> bool:
+    return name.startswith(".") or name in NOT_SAMPLES or name.endswith(LISTS)
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

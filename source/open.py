@@ -1,6 +1,8 @@
 """Open any source by its options: a folder of CSV files or of images, or tables whose rows are samples."""
 
+import contextlib
 import dataclasses
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ __all__ = ["SourceOptions", "open_files", "open_source", "row_targets"]
 
 _CSV_ONLY = ("rows", "shape", "delimiter", "decimal", "skip_rows", "columns", "allow_nan")
 _IMAGE_ONLY = ("size", "resize", "channels")
+_OF_TARGETS = {"target_columns": "--target-column", "target_type": "--target-type", "classes": "--classes-from"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class SourceOptions:
     channels: Literal[1, 3, 4] | None = None
 
     def __post_init__(self) -> None:
+        self._normalise()
         if self.kind not in (None, "csv", "image"):
             raise OptionError(f"kind: found {self.kind!r}, expected csv or image")
         for name in _IMAGE_ONLY if self.kind == "csv" else _CSV_ONLY if self.kind == "image" else ():
@@ -78,6 +82,22 @@ class SourceOptions:
                 if not self.target_columns
                 else "--labels none: found together with --target-column, expected one of them"
             )
+        for name, option in _OF_TARGETS.items() if self.labels == NO_LABELS else ():
+            if getattr(self, name):
+                raise OptionError(f"--labels none: found together with {option}, expected one of them")
+        if self.resize != "stretch" and self.size is None:
+            raise OptionError(f"--resize: found {self.resize} without --size, expected --size HEIGHTxWIDTH beside it")
+
+    def _normalise(self) -> None:
+        """Make plain tuples and integers, which a store records, of what NumPy and lists hold."""
+        columns = (self.target_columns,) if isinstance(self.target_columns, str) else self.target_columns
+        object.__setattr__(self, "target_columns", tuple(map(str, columns)))
+        for name in ("shape", "columns", "size"):
+            with contextlib.suppress(TypeError):  # the decoder says what is wrong with it, as for None nothing
+                object.__setattr__(self, name, tuple(operator.index(number) for number in getattr(self, name)))
+        for name in ("skip_rows", "channels"):
+            with contextlib.suppress(TypeError):
+                object.__setattr__(self, name, operator.index(getattr(self, name)))
 
     @property
     def targets(self) -> TargetOptions:
@@ -164,13 +184,19 @@ def _decoder(options: SourceOptions) -> CSVDecoder | ImageDecoder:
 
 
 def row_targets(
-    indices: npt.NDArray[np.int64], labels: npt.NDArray[np.str_], length: int, origin: str, options: SourceOptions
+    indices: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.int64],
+    spellings: Sequence[tuple[str, ...]],
+    length: int,
+    origin: str,
+    options: SourceOptions,
 ) -> Targets:
     """Make targets of the labels that came with the rows of tables.
 
     Args:
         indices: The rows' numbers.
-        labels: (rows, columns), as text.
+        labels: (rows,), which of the spellings each has.
+        spellings: Each label once, as text; those that no row has play no part.
         length: Rows in all tables; those that are not named keep 0.
         origin: The table, for messages.
         options: What to take labels for.
@@ -181,14 +207,10 @@ def row_targets(
     Raises:
         SourceError: A label is not what is expected.
     """
-    if labels.shape[1] == 1:
-        # Few labels are spelled differently: what they are is told from each spelling once.
-        spelled, which = np.unique(labels[:, 0], return_inverse=True)
-        typed = typed_targets([(label,) for label in spelled.tolist()], origin, options.targets)
-        given = typed.values[which]
-    else:
-        typed = typed_targets([tuple(row) for row in labels.tolist()], origin, options.targets)
-        given = typed.values
+    # Few labels are spelled differently: what they are is told from each spelling once.
+    used, which = np.unique(labels, return_inverse=True)
+    typed = typed_targets([spellings[number] for number in used.tolist()], origin, options.targets)
+    given = typed.values[which]
     values = np.zeros((length, *given.shape[1:]), given.dtype)
     values[indices] = given
     return dataclasses.replace(typed, values=values)

@@ -18,6 +18,8 @@ __all__ = ["BadSample", "Decoded", "Decoder", "FileReader", "FileRun", "FileSour
 # A run is what is read and decoded at a time: small files by the hundred, large ones a few MiB together.
 RUN_FILES = 256
 RUN_BYTES = 4 << 20
+# What a worker decodes before it hands samples on.
+DECODED_BYTES = 32 << 20
 READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -66,6 +68,7 @@ class Decoded:
         bad: The others.
         bad_indices: Their numbers.
         bytes_read: Bytes of everything that was read.
+        rest: What of the run is still to be read, where its samples would take too much memory together; else None.
     """
 
     indices: list[int] = field(default_factory=list)
@@ -74,6 +77,7 @@ class Decoded:
     bad: list[BadSample] = field(default_factory=list)
     bad_indices: list[int] = field(default_factory=list)
     bytes_read: int = 0
+    rest: Any = None
 
     def refuse(self, index: int, key: str, found: str, expected: str) -> None:
         """Note a sample that cannot be used."""
@@ -144,8 +148,11 @@ class FileReader:
 
     def read(self, run: FileRun) -> Decoded:
         """Read and decode a run of files; bad files are collected, not raised."""
-        decoded = Decoded()
-        for index, key in zip(run.indices, run.keys, strict=True):
+        decoded, decoded_bytes = Decoded(), 0
+        for place, (index, key) in enumerate(zip(run.indices, run.keys, strict=True)):
+            if decoded_bytes >= DECODED_BYTES:  # small files may hold large pictures
+                decoded.rest = FileRun(run.indices[place:], run.keys[place:])
+                break
             try:
                 data = read_file(f"{self.root}/{key}")
                 sample = self.decoder(data)
@@ -157,6 +164,7 @@ class FileReader:
                 decoded.indices.append(index)
                 decoded.samples.append(sample)
                 decoded.bytes_read += len(data)
+                decoded_bytes += sample.nbytes
         return decoded
 
 

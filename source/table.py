@@ -16,7 +16,7 @@ from seekless.errors import DecodeError, SourceError
 from seekless.source.csv import CSVDecoder
 from seekless.source.labels import some
 from seekless.source.samples import Decoded
-from seekless.source.table_dialect import Dialect, find_dialect, is_row
+from seekless.source.table_dialect import MAX_LINE, Dialect, find_dialect, is_row
 from seekless.source.targets import Targets
 
 __all__ = ["TableReader", "TableRun", "TableSource", "open_tables"]
@@ -203,7 +203,8 @@ def open_tables(
         The source.
 
     Raises:
-        SourceError: A table is compressed, has no rows, lacks a column, or names its columns unlike the first.
+        SourceError: A table is compressed, has no rows or too long a line, lacks a column, or names its columns unlike
+            the first.
         OptionError: A column's number is not one of a table's.
     """
     shape, plain = decoder.shape, replace(decoder, shape=None, skip_rows=0)
@@ -245,15 +246,18 @@ def _spans(path: Path, begin: int) -> Iterator[tuple[int, int, int]]:
     """Cut a table at line ends; yield (start, stop, rows)."""
     with open(path, "rb") as file:
         file.seek(begin)
-        start, left = begin, b""
+        start, left, held = begin, [b""], 0  # the pieces of a line whose end is still to come, and their bytes
         while chunk := file.read(SPAN_BYTES):
-            text = left + chunk
-            end = text.rfind(b"\n") + 1
+            end = chunk.rfind(b"\n") + 1
             if end:
-                yield start, start + end, _rows(text[:end])
-            start, left = start + end, text[end:]
-        if left:
-            yield start, start + len(left), _rows(left)
+                yield start, start + held + end, _rows(b"".join([*left, chunk[:end]]))
+                start, left, held = start + held + end, [], 0
+            left.append(chunk[end:])
+            held += len(chunk) - end
+            if held > MAX_LINE:
+                raise SourceError(f"{path}: found a line of more than {MAX_LINE >> 20} MiB, expected a sample a row")
+        if held:
+            yield start, start + held, _rows(b"".join(left))
 
 
 def _rows(text: bytes) -> int:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from seekless.errors import DecodeError, OptionError, SourceError
 from seekless.source.csv import CSVDecoder
-from seekless.source.csv_text import QUOTED, QUOTED_WORDS, WHITESPACE, is_number
+from seekless.source.csv_text import DELIMITER_NAMES, QUOTED, QUOTED_WORDS, WHITESPACE, is_number
 from seekless.source.labels import is_integer, some
 
 __all__ = ["Dialect", "find_dialect", "is_row"]
@@ -46,9 +46,9 @@ class Dialect:
             line: The row, without its line feed.
 
         Raises:
-            DecodeError: It has more or fewer columns, or a label is empty or no text.
+            DecodeError: It has more or fewer columns, or a `#` inside a value, or a label is empty or no text.
         """
-        text = _without_comment(line)
+        text = _without_comment(_decoded(line), self.delimiter)
         if self.delimiter == WHITESPACE or '"' in text:
             cells = _split(text, self.delimiter)
             width = len(cells)
@@ -86,24 +86,24 @@ def find_dialect(path: Path, decoder: CSVDecoder, target_columns: Sequence[str])
         target_columns: Names, as in a header, or numbers from 0, of the target's columns; () for no targets.
 
     Returns:
-        The dialect, and what a header calls the columns of the sample; () without a header.
+        The dialect, and what a header calls the columns of the target and then those of the sample; () without one.
 
     Raises:
-        SourceError: It cannot be read, is compressed, has no rows, or lacks a column.
-        OptionError: A column's number is not one of the table's.
+        SourceError: It cannot be read, is compressed, has no rows, or lacks a column, or has two of the name asked for.
+        OptionError: A column's number is not one of the table's, or is another column's name.
     """
     try:
         with open(path, "rb") as file:
             begin, line, second = _first_rows(file, path, decoder.skip_rows)
     except OSError as error:
         raise SourceError(f"{path}: found a table that cannot be read ({error.strerror})") from error
-    delimiter = _delimiter(_without_comment(line), decoder)
+    delimiter = _delimiter(_decoded(line).partition("#")[0], decoder)
     try:
-        cells = [cell.strip() for cell in _split(_without_comment(line), delimiter)]
+        cells = [cell.strip() for cell in _split(_without_comment(_decoded(line), delimiter), delimiter)]
     except DecodeError as error:
         raise SourceError(f"{path}: {error}") from None
     try:
-        below = _split(_without_comment(second), delimiter)
+        below = _split(_without_comment(_decoded(second), delimiter), delimiter)
     except DecodeError:
         below = []  # a bad row, to be named as such when it is read
     header = _is_header(cells, below, target_columns, decoder.decimal)
@@ -112,7 +112,7 @@ def find_dialect(path: Path, decoder: CSVDecoder, target_columns: Sequence[str])
     if not samples:
         raise SourceError(f"{path}: found no column beside the target's, expected the values of a sample")
     begin += len(line) if header else 0
-    names = tuple(cells[column] for column in samples) if header else ()
+    names = tuple(cells[column] for column in (*targets, *samples)) if header else ()
     return Dialect(delimiter, decoder.decimal, len(cells), targets, samples, begin), names
 
 
@@ -142,14 +142,21 @@ def _first_rows(file: BinaryIO, path: Path, skip_rows: int) -> tuple[int, bytes,
     return begin, rows[0], rows[1] if len(rows) > 1 else b""
 
 
-def _without_comment(line: bytes) -> str:
-    # As the decoder has it: the mark begins a comment even inside quotes.
-    return line.decode("utf-8", "surrogateescape").partition("#")[0].rstrip("\r\n")
+def _decoded(line: bytes) -> str:
+    return line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+
+
+def _without_comment(line: str, delimiter: str) -> str:
+    # As the decoder has it, the mark begins a comment even inside quotes; but of "C#" no "C" must be left.
+    row, mark, _ = line.partition("#")
+    if mark and row and not (row[-1].isspace() or row[-1] == delimiter):
+        raise DecodeError("a # inside a value", "values without #, and a space before the # of a comment")
+    return row
 
 
 def _delimiter(line: str, decoder: CSVDecoder) -> str:
     if decoder.delimiter is not None:
-        return {"tab": "\t", "\\t": "\t"}.get(decoder.delimiter, decoder.delimiter)
+        return DELIMITER_NAMES.get(decoder.delimiter, decoder.delimiter)
     marks = ";\t" if decoder.decimal == "," else "\t,;"
     return next((mark for mark in marks if mark in QUOTED.sub("", line)), WHITESPACE)
 
@@ -188,11 +195,27 @@ def _is_header(cells: Sequence[str], below: Sequence[str], target_columns: Seque
 
 def _target(name: str, cells: Sequence[str], header: bool, path: Path) -> int:
     if header and name in cells:
-        return cells.index(name)
+        return _named(name, cells, path)
     if not is_integer(name):
         known = some(cells) if header else f"0 to {len(cells) - 1} (the table has no header)"
         raise SourceError(f"{path}: found no column {name!r}, expected one of {known}; see --target-column")
     return _number(int(name), cells, "--target-column", path)
+
+
+def _named(name: str, cells: Sequence[str], path: Path) -> int:
+    column = cells.index(name)
+    if is_integer(name) and -len(cells) <= int(name) < len(cells) and int(name) % len(cells) != column:
+        raise OptionError(
+            f"--target-column: found {name}, which may be the column {cells[int(name)]!r}, by its number, or the one "
+            f"named {name!r} in {path}, expected the name {cells[int(name)]!r} for the first, or {column - len(cells)} "
+            "(from the end) for the other"
+        )
+    if cells.count(name) > 1:
+        raise SourceError(
+            f"{path}: found {cells.count(name)} columns named {name!r}, expected one; give --target-column its number, "
+            "counted from 0"
+        )
+    return column
 
 
 def _samples(cells: Sequence[str], targets: Sequence[int], columns: Sequence[int] | None, path: Path) -> list[int]:

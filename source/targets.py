@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import OptionError, SourceError
-from seekless.source.labels import LabelFile, is_integer, is_number, read_labels, some
+from seekless.source.csv_text import is_number
+from seekless.source.labels import LabelFile, is_integer, read_labels, some
 
 __all__ = ["Classes", "TargetOptions", "Targets", "folder_targets", "join_targets", "typed_targets"]
 
@@ -93,8 +94,9 @@ class Targets:
 def join_targets(keys: Sequence[str], path: Path, options: TargetOptions) -> tuple[npt.NDArray[np.int64], LabelFile]:
     """Find for each sample the line of a labels file that names it.
 
-    An id is a sample's key, its file name, or its file name without suffix, as written; else, where that is
-    unambiguous, the same number (7 for 00007.csv).
+    The id of a sample is the first of these that stands there: its key, its file name, its file name without suffix, as
+    written; else, where that is unambiguous, the same number (7 for 00007.csv). An id that is the key of one sample is
+    no other's.
 
     Args:
         keys: The samples' keys.
@@ -105,7 +107,8 @@ def join_targets(keys: Sequence[str], path: Path, options: TargetOptions) -> tup
         int64, (N,): the line of each key, or -1; and the lines, without header.
 
     Raises:
-        SourceError: The file cannot be read, an id stands twice, fits two samples, or leaves the folder.
+        SourceError: The file cannot be read, an id stands twice, fits two samples, leaves the folder, or
+            two ids name one sample.
     """
     lines = read_labels(path)
     if options.columns:
@@ -163,7 +166,12 @@ def folder_targets(keys: Sequence[str], origin: str, options: TargetOptions) -> 
 
     Raises:
         SourceError: A file lies in no folder, there are fewer than two folders, or another class than is expected.
+        OptionError: The options are for a labels file.
     """
+    if options.columns:
+        raise OptionError(
+            f"--target-column: found {some(options.columns)} where a folder is a class, expected none; or give --labels"
+        )
     if options.kind == "number":
         raise OptionError("--target-type: found number, expected class where a folder is a class; or give --labels")
     loose = [key for key in keys if "/" not in key]
@@ -184,21 +192,23 @@ def folder_targets(keys: Sequence[str], origin: str, options: TargetOptions) -> 
 
 
 def _match(keys: Sequence[str], lines: LabelFile) -> npt.NDArray[np.int64]:
-    """Return for each key the line of its id, or -1: as written, in the first form that fits any; then by number."""
+    """Return for each key the line of its id, or -1: as written, in the first form that fits it; then by number."""
     line_of = {name: line for line, name in reversed(list(enumerate(lines.ids)))}
     names = [PurePosixPath(key) for key in keys]
     stems = [_stem(name) for name in names]
-    found = np.full(len(keys), -1, np.int64)
-    for form in (keys, [name.name for name in names], stems):
-        found = np.fromiter((line_of.get(name, -1) for name in form), np.int64, len(keys))
-        if (found >= 0).any():
-            break
+    found = np.fromiter((line_of.get(key, -1) for key in keys), np.int64, len(keys))
+    whole = set(found.tolist())
+    for form in ([name.name for name in names], stems):
+        for index in np.flatnonzero(found < 0).tolist():
+            line = line_of.get(form[index], -1)
+            found[index] = -1 if line in whole else line
     # Of 00000.csv to 10000.csv with ids 0 to 10000, the last fits as written and the others do not.
     unmatched = [index for index in np.flatnonzero(found < 0).tolist() if is_integer(stems[index])]
     by_number = _lines_by_number(lines, set(found.tolist())) if unmatched else {}
     for index in unmatched:
         found[index] = by_number.get(int(stems[index]), -1)
     _refuse_shared(keys, lines, found)
+    _refuse_second_names(keys, lines, found)
     return found
 
 
@@ -258,6 +268,29 @@ def _refuse_shared(keys: Sequence[str], lines: LabelFile, found: npt.NDArray[np.
             f"{lines.path}, line {lines.lines[line]}: found id {lines.ids[line]!r}, which fits {some(shared)}, "
             "expected one sample an id; write their paths"
         )
+
+
+def _refuse_second_names(keys: Sequence[str], lines: LabelFile, found: npt.NDArray[np.int64]) -> None:
+    """Refuse a second id of a sample: 3 and 00003 for 00003.csv."""
+    used = {lines.ids[line] for line in found[found >= 0].tolist()}
+    if len(used) == len(lines.ids):
+        return
+    index_of: dict[str | int, int] = {}
+    for index, key in enumerate(keys):
+        path = PurePosixPath(key)
+        stem = _stem(path)
+        if found[index] >= 0:
+            for form in (key, path.name, stem):
+                index_of.setdefault(form, index)
+            if is_integer(stem):
+                index_of.setdefault(int(stem), index)
+    for line, name in zip(lines.lines, lines.ids, strict=True):
+        named = index_of.get(name, index_of.get(int(name)) if is_integer(name) else None)
+        if name not in used and named is not None:
+            raise SourceError(
+                f"{lines.path}, line {line}: found id {name!r} beside {lines.ids[found[named]]!r}, both for "
+                f"{keys[named]}, expected one line a sample"
+            )
 
 
 def _numbers(labels: Iterable[tuple[str, ...]], origin: str) -> npt.NDArray[np.float64]:

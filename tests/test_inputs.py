@@ -2,7 +2,6 @@
 
 import io
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,12 +91,16 @@ FOUND = {
     ),
     "another file": ({**FLAT, "mine.csv": "b,0\na,1\n"}, {"labels": "mine.csv"}, {"a.csv": 1, "b.csv": 0}),
     "another file before the found one": (
-        {**FLAT, "target.csv": "b,1\na,0\n", "mine.tsv": "b\t0\na\t1\ntarget\t2\n"},
+        {**FLAT, "target.csv": "b,1\na,0\n", "mine.tsv": "b\t0\na\t1\n"},
         {"labels": "mine.tsv"},
-        {"a.csv": 1, "b.csv": 0, "target.csv": 2},
+        {"a.csv": 1, "b.csv": 0},
     ),
     "none": ({"x/a.csv": ONE, "b.csv": TWO}, {"labels": "none"}, {"x/a.csv": None, "b.csv": None}),
-    "none, beside train": ({**SEED, "b.csv": TWO}, {"labels": "none"}, dict.fromkeys(SEED)),
+    "none, beside train": (
+        {**SEED, "b.csv": TWO, "target.csv": "7,0\n12,1\n"},
+        {"labels": "none"},
+        dict.fromkeys([*SEED, "b.csv"]),
+    ),
     "beside a test folder": (
         {**SEED, "test/1.csv": THREE, "target.csv": "12,0\n7,1\n"},
         {},
@@ -215,8 +218,6 @@ class TestTargets:
     @pytest.mark.parametrize(("files", "options", "expected"), FOUND.values(), ids=FOUND)
     def test_they_are_found_and_joined_by_name(self, write, store, monkeypatch, files, options, expected):
         monkeypatch.chdir(write(files))
-        if files.get("target.csv") and options.get("labels") == "mine.tsv":
-            Path("target.csv").write_text(THREE)  # then it is a sample like the others
         pack(".", store, kind="csv", **options)
         assert targets(store) == expected
 

@@ -1,6 +1,7 @@
 """A training run as one call: a store -> batches -> a model, its test accuracy, and a folder that shows the run."""
 
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -69,11 +70,37 @@ def train_model(options: Options) -> Result:
             f"{data.test.samples:,} to test"
         )
     run = _Run(folder, options, model, data)
-    with _errors_of(data):
+    with _left(run), _errors_of(data):
         run.train()
         scores = model.evaluate(data.test, verbose=0, return_dict=True)
-    model.save(folder / "model.keras")
+        _save(model, folder / "model.keras")
     return Result(folder, float(scores["loss"]), float(scores["accuracy"]), run.history)
+
+
+def _save(model: Any, path: Path) -> None:
+    """Save a model whole or not at all: half a file looks like a model until somebody loads it."""
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        model.save(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _left(run: "_Run") -> Iterator[None]:
+    """Say what a run that ends early leaves, and leave nothing of one that has not ended an epoch."""
+    try:
+        yield
+    except BaseException:
+        run.close()
+        epochs = len(run.history)
+        if not epochs:
+            shutil.rmtree(run.folder, ignore_errors=True)
+        else:
+            done = f"{epochs} of {run.options.epochs} epochs"
+            print(f"{run.folder}: {done}, history.csv and config.json; no model was saved", file=sys.stderr)
+        raise
 
 
 @contextmanager
@@ -126,16 +153,22 @@ class _Run:
             return
         for epoch in range(self.options.epochs):
             self._begin(epoch)
-            self.model.reset_metrics()
             sums, samples = dict.fromkeys(("loss", "accuracy"), 0.0), 0
             for x, y in self.train_data:
-                logs = self.model.train_on_batch(x, y, return_dict=True)  # of this batch alone
+                self.model.reset_metrics()  # Keras before 3.15 would give running means, not those of this batch
+                logs = self.model.train_on_batch(x, y, return_dict=True)
                 samples += len(x)
                 sums = {name: total + float(logs[name]) * len(x) for name, total in sums.items()}
                 self._step({name: total / samples for name, total in sums.items()})
+            self.train_data.on_epoch_end()
             scores = self.model.evaluate(self.test_data, verbose=0, return_dict=True)
             means = {name: total / samples for name, total in sums.items()}
             self._end({**means, **{f"val_{name}": score for name, score in scores.items()}})
+
+    def close(self) -> None:
+        """Take the progress bar away."""
+        if self._bar is not None:
+            self._bar.close()
 
     def _begin(self, epoch: int) -> None:
         self._began = time.perf_counter()
@@ -149,12 +182,11 @@ class _Run:
 
     def _step(self, logs: dict[str, float]) -> None:
         if self._bar is not None:
-            self._bar.set_postfix_str(f"loss {logs['loss']:.4f}, accuracy {logs['accuracy']:.4f}", refresh=False)
+            self._bar.set_postfix_str(f"loss {logs['loss']:.4f} acc {logs['accuracy']:.4f}", refresh=False)
             self._bar.update()
 
     def _end(self, logs: dict[str, float]) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self.close()
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
         self.history.append({name: float(logs[name]) for name in names})
         write_history(self.folder, self.history)
@@ -167,8 +199,7 @@ class _Run:
         if not self.options.quiet:
             last, seconds = self.history[-1], time.perf_counter() - self._began
             print(
-                f"epoch {len(self.history)}/{self.options.epochs}  train loss {last['loss']:.4f}  accuracy "
-                f"{last['accuracy']:.4f}  test loss {last['val_loss']:.4f}  accuracy {last['val_accuracy']:.4f}  "
-                f"{seconds:.1f} s, {self.train_data.samples / seconds:,.0f} samples/s",
+                f"epoch {len(self.history)}/{self.options.epochs}  loss {last['loss']:.4f} acc {last['accuracy']:.4f}  "
+                f"test loss {last['val_loss']:.4f} acc {last['val_accuracy']:.4f}  {seconds:.1f} s",
                 flush=True,
             )

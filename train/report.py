@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seekless.errors import MissingExtraError
+from seekless.errors import MissingExtraError, OptionError
 
 __all__ = ["draw_history", "new_run_folder", "write_config", "write_history"]
 
@@ -23,8 +23,14 @@ def new_run_folder(out: Path, name: str) -> Path:
 
     Returns:
         The new, empty folder.
+
+    Raises:
+        OptionError: The folder of all runs is a file.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise OptionError(f"--out: found the file {out}, expected a folder for runs; name another") from None
     number = 1
     while True:
         try:

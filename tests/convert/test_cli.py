@@ -193,7 +193,7 @@ def test_skip(command, tiny_csv):
 
 
 USES = {
-    "suffix": (["data", "data.txt"], r"data.txt: found a store named 'data.txt', expected a name that ends in .h5"),
+    "suffix": (["data", "data.txt"], "found a STORE named data.txt, expected a name that ends in .h5"),
     "seed": (["--seed", "x"], "'x' is not a valid integer"),
     "large seed": (["--seed", str(2**63)], "--seed: found 9223372036854775808, expected an integer of 64 bits"),
     "fraction": (["--test-fraction", "1.5"], "--test-fraction: found 1.5, expected a number between 0 and 1"),

@@ -249,9 +249,9 @@ class TestTheSameBytes:
         noted = []
 
         class Noted(Scatter):
-            def partitions(self):
+            def partitions(self, sample_bytes):
                 noted.append(self._folder.exists())
-                return super().partitions()
+                return super().partitions(sample_bytes)
 
         monkeypatch.setattr(run_module, "Scatter", Noted)
         return noted

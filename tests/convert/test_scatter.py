@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from seekless.convert.gather import gather
 from seekless.convert.narrow import candidates, proved, smallest
 from seekless.convert.scatter import Piece, Scatter
+from seekless.errors import ConvertError
+from seekless.store.encoding import Encoding
 from seekless.store.schema import Field
 
 ENCODINGS = candidates(np.dtype("f8"))
@@ -27,7 +29,7 @@ def piece(positions, values) -> Piece:
 def collected(scatter, length, shape=()) -> np.ndarray:
     """All samples, as they were."""
     field = Field("x", shape, WIDEST, 1)
-    return np.concatenate(list(gather(scatter.partitions(), field, np.ones(length, bool))))
+    return np.concatenate(list(gather(scatter.partitions(field.sample_bytes), field, np.ones(length, bool))))
 
 
 @st.composite
@@ -68,7 +70,7 @@ def parts(tmp_path) -> Path:
 def test_what_fits_stays_in_memory(parts):
     scatter = Scatter(100, 3 * 900, parts)
     scatter.add(piece(range(100), np.arange(100.0)))  # 100 * (8 + 1) bytes
-    (partition,) = scatter.partitions()
+    (partition,) = scatter.partitions(1)
     assert (partition.start, partition.stop, len(partition.pieces)) == (0, 100, 1)
     assert not parts.exists()
 
@@ -89,7 +91,7 @@ def test_a_partition_fits_its_share_in_any_encoding(parts, shape):
         scatter.add(piece(range(start, start + 100), values[start : start + 100]))
         assert scatter._held <= memory // 3
     end = 0
-    for partition in scatter.partitions():
+    for partition in scatter.partitions(1):
         assert partition.start == end
         end = partition.stop
         assert (end - partition.start) * (values[0].nbytes + 8) <= memory // 3
@@ -102,7 +104,7 @@ def test_a_sample_larger_than_the_share_is_a_partition_of_its_own(parts):
     scatter = Scatter(3, 30, parts)
     for place in (2, 0, 1):
         scatter.add(piece([place], np.full((1, 50), place / 3)))
-    assert [(part.start, part.stop) for part in scatter.partitions()] == [(0, 1), (1, 2), (2, 3)]
+    assert [(part.start, part.stop) for part in scatter.partitions(1)] == [(0, 1), (1, 2), (2, 3)]
     assert collected(scatter, 3, (50,))[:, 0].tolist() == [0, 1 / 3, 2 / 3]
 
 
@@ -110,7 +112,7 @@ def test_places_that_no_sample_came_for(parts):
     scatter = Scatter(30, 60, parts)
     for place in (29, 3):
         scatter.add(piece([place], np.array([0.1 * place])))
-    found = [(part.start, [piece.positions.tolist() for piece in part.pieces]) for part in scatter.partitions()]
+    found = [(part.start, [piece.positions.tolist() for piece in part.pieces]) for part in scatter.partitions(1)]
     assert [places for _, places in found if places] == [[[3]], [[29]]]
     assert len(found) == 30 // (20 // 16)
 
@@ -132,3 +134,25 @@ def test_files_are_only_appended_to_and_hold_no_handle(parts, same_open_files):
 
 def test_the_size_of_a_piece():
     assert piece([1, 2], np.zeros((2, 3))).nbytes == 2 * 8 + 2 * 3
+
+
+def test_the_last_partition_too_stays_within_its_share(tmp_path):
+    """Pieces of one byte a value, to be stored in eight: one array of them all would take eight times the share."""
+    scatter = Scatter(3000, 3 * 20_000, tmp_path / "parts")
+    narrow = Encoding(np.dtype("u1"), np.dtype("f8"))
+    for start in range(0, 3000, 100):
+        positions = np.arange(start, start + 100)
+        scatter.add(Piece(positions, np.ones((100, 5), np.uint8), narrow))
+        assert not (tmp_path / "parts").exists() or start
+    sizes = [(part.stop - part.start) * 5 * 8 for part in scatter.partitions(5 * 8)]
+    assert max(sizes) <= 20_000
+    assert sum(sizes) == 3000 * 5 * 8
+
+
+def test_a_place_without_a_sample_is_an_error(tmp_path):
+    scatter = Scatter(4, 3 << 20, tmp_path / "parts")
+    plain = Encoding(np.dtype("u1"), np.dtype("u1"))
+    scatter.add(Piece(np.array([0, 1, 3]), np.ones((3, 2), np.uint8), plain))
+    field = Field("x", (2,), plain, 4)
+    with pytest.raises(ConvertError, match=r"found 1 samples missing of places 0 to 3, expected all"):
+        list(gather(scatter.partitions(2), field, np.ones(4, bool)))

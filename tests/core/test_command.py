@@ -33,7 +33,7 @@ def ends(error, arguments=(), capsys=None):
         (MemoryError(), 1, "error: out of memory\n"),
         (MemoryError("7 TB"), 1, "error: out of memory: 7 TB\n"),
         (KeyboardInterrupt(), 130, "stopped by Ctrl-C\n"),
-        (click.UsageError("odd use"), 2, "Error: odd use\n"),
+        (click.UsageError("odd use"), 2, "error: odd use; see convert --help\n"),
     ],
     ids=["ours", "option", "os", "disk full", "os without errno", "memory", "memory with size", "ctrl-c", "usage"],
 )

@@ -1,6 +1,9 @@
 """The Keras dataset of a store: whatever Keras does, training sees the epoch's own order, each batch once."""
 
+import os
 import pickle
+import subprocess
+import sys
 import threading
 import time
 
@@ -138,6 +141,39 @@ def test_a_pass_that_a_callback_stops_is_over(sequence, epochs):
     train, model = sequence(seed=1), Seen()
     assert equal(model.train(train, callbacks=[Stop()]), epochs(0, seed=1)[:6])
     assert equal(model.train(train), epochs(1, seed=1))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_short_fits_go_on_and_do_not_repeat(sequence, epochs, steps):
+    train, model = sequence(seed=1), Seen()
+    for epoch in range(4):
+        assert equal(model.train(train, steps_per_epoch=steps), epochs(epoch, seed=1)[:steps])
+    assert len(list(train)) == len(train)  # to the end, so that no thread waits with the next window
+
+
+FORKED = """
+import os, signal, sys
+import numpy as np
+import seekless
+train = seekless.StoreSequence(sys.argv[1], 10, seed=1, window_bytes=500)
+expected = list(seekless.batches(sys.argv[1], 10, seed=1, window_bytes=500))
+seen = [train[index] for index in range(2)]
+child = os.fork()
+if not child:
+    signal.alarm(20)
+seen += [train[index] for index in range(2, len(train))]
+right = all(np.array_equal(x, a) and np.array_equal(y, b) for (x, y), (a, b) in zip(seen, expected, strict=True))
+if not child:
+    os._exit(0 if right else 1)
+print(right, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_pass_goes_on_in_a_fork_and_in_its_parent(tiny_store):
+    command = [sys.executable, "-c", FORKED, str(tiny_store)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.stdout == "True 0\n", done.stderr
 
 
 def test_validation_data_is_read_in_the_stores_order_each_epoch(sequence, epochs):

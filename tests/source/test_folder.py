@@ -67,7 +67,25 @@ def test_a_folder_a_class(tmp_path):
 
 def test_labels_from_elsewhere(root, tmp_path):
     files(tmp_path, labels="a,3\nb,4\n", at="other.csv")
-    assert opened(root, labels=str(tmp_path / "other.csv")).targets.values.tolist() == [3, 4]
+    source = opened(root, labels=str(tmp_path / "other.csv"))
+    assert source.keys == ["train/a.csv", "train/b.csv"]
+    assert source.targets.values.tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("labels", ["none", "all.csv"])
+def test_where_targets_are_said_train_is_a_folder_like_others(tmp_path, labels):
+    root = files(tmp_path / "data", "bus/a.csv", "train/b.csv", "test/c.csv", "d.csv", labels="a,9\n")
+    files(tmp_path, labels="a,0\nb,1\nc,2\nd,3\n", at="all.csv")
+    source = opened(root, labels=labels if labels == "none" else str(tmp_path / labels))
+    assert source.keys == ["bus/a.csv", "d.csv", "test/c.csv", "train/b.csv"]
+    assert labels == "none" or source.targets.values.tolist() == [0, 3, 2, 1]
+
+
+def test_a_file_may_be_a_table(root):
+    with pytest.raises(SourceNotFoundError, match=r"a\.csv: found a file, .*; if it is a table, .*, say --rows$"):
+        opened(root / "train" / "a.csv")
+    with pytest.raises(SourceNotFoundError, match=r"a\.csv: found a file, expected a folder of samples \(\.png\)$"):
+        open_folder(root / "train" / "a.csv", frozenset({".png"}), Text())
 
 
 def test_labels_among_the_samples_are_no_sample(root, monkeypatch):
@@ -129,7 +147,7 @@ def without(root, *names):
             lambda root: without(root, "train/a.csv"),
             {},
             SourceError,
-            r"target\.csv: found 1 targets without a sample file: a; add the files, remove the lines, or leave",
+            r"target\.csv: found 1 target without a sample file: a; add the files, remove the lines, or leave",
         ),
         (
             lambda root: files(root, labels="x,1\ny,2\n"),

@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from seekless.errors import DecodeError, OptionError
 from seekless.source import image_open
-from seekless.source.image import IMAGE_SUFFIXES, ImageDecoder, parse_size
+from seekless.source.image import IMAGE_SUFFIXES, ImageDecoder
 from seekless.source.image_png import png_pixels
 
 HEIGHT, WIDTH = 11, 13
@@ -685,11 +685,11 @@ def test_scale_follows_the_dtype(dtype, scale):
 
 
 BAD_OPTIONS = {
-    "zero": ({"size": (0, 5)}, r"--size: found \(0, 5\), expected height x width in pixels, such as 256x256"),
+    "zero": ({"size": (0, 5)}, r"--size: found 0x5, expected height x width in pixels, such as 256x256"),
     "one-number": ({"size": 256}, "--size: found 256, expected height x width"),
     "three": ({"size": (1, 2, 3)}, r"--size: found \(1, 2, 3\), expected"),
     "fractions": ({"size": (1.5, 2)}, r"--size: found \(1.5, 2\), expected"),
-    "too-large": ({"size": (10_000, 10_000)}, r"--size: found \(10000, 10000\), .*, at most 89,478,485 pixels in all"),
+    "too-large": ({"size": (10_000, 10_000)}, r"--size: found 10000x10000, .*, at most 89,478,485 pixels in all"),
     "resize": ({"resize": "zoom"}, "--resize: found 'zoom', expected one of stretch, fit, crop"),
     "channels": ({"channels": 2}, r"--channels: found 2, expected 1 \(gray\), 3 \(RGB\) or 4 \(RGBA\)"),
 }
@@ -699,23 +699,3 @@ BAD_OPTIONS = {
 def test_a_bad_option_is_named_as_it_is_typed(options, text):
     with pytest.raises(OptionError, match=text):
         ImageDecoder(**options)
-
-
-@pytest.mark.parametrize(
-    ("text", "size"), [("256x128", (256, 128)), ("28X28", (28, 28)), (" 7 x 9 ", (7, 9)), ("008x1", (8, 1))]
-)
-def test_a_size_is_height_x_width(text, size):
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize(
-    "text", ["", "256", "256x", "x256", "1x2x3", "-1x5", "0x5", "5x0", "1.5x2", "ax b", "٣x٣", "9" * 5000]
-)
-def test_a_bad_size_is_refused(text):
-    with pytest.raises(OptionError, match=r"--size: found '.*', expected height x width in pixels, such as 256x256"):
-        parse_size(text)
-
-
-def test_too_large_a_size_is_refused():
-    with pytest.raises(OptionError, match=r"--size: found '99999x99999', .*, at most 89,478,485 pixels in all"):
-        parse_size("99999x99999")

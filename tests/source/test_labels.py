@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seekless.errors import SourceError, SourceNotFoundError
-from seekless.source.labels import is_integer, is_number, read_labels, some
+from seekless.source.csv_text import is_number
+from seekless.source.labels import is_integer, read_labels, some
 from seekless.source.targets import TargetOptions, typed_targets
 
 
@@ -97,6 +98,22 @@ def test_a_column_that_is_not_there(read):
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "a,1\nb,2\n",
+            r"target\.csv: found no header: its first line ends in 1; add a first line that names the columns, such as "
+            r"name,x, or leave --target-column x out",
+        ),
+        ("id,x,x\na,1,2\n", r"target\.csv: found x twice in its first line, expected one; rename the other"),
+    ],
+)
+def test_a_header_that_does_not_tell(read, text, message):
+    with pytest.raises(SourceError, match=message):
+        read(text).columns(["x"])
+
+
+@pytest.mark.parametrize(
     ("text", "header"),
     [
         ("id,label\na,1\n", True),
@@ -181,8 +198,9 @@ def test_what_is_a_number(text, integer, number):
         assert int(text) == int(text)
 
 
-def test_digits_of_other_scripts_are_no_class_numbers():
+def test_digits_of_other_scripts_are_no_numbers():
     assert not is_integer("٣")
+    assert typed_targets([("٣",), ("٤",)], "target.csv", TargetOptions()).class_names == ("٣", "٤")
 
 
 @pytest.mark.parametrize(

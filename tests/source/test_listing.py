@@ -49,6 +49,15 @@ def keys(root, under="", suffixes=CSV) -> list[str]:
         ("Thumbs.db", False),
         ("desktop.ini", False),
         (".DS_Store", False),
+        ("a.h5.errors.csv", False),
+        ("a.h5.skipped.csv", False),
+        ("x/a.npy.d.errors.csv", False),
+        ("A.NPY.D.Skipped.CSV", False),
+        ("errors.csv", True),
+        ("a.errors.csv", True),
+        ("a.npy.d/x.csv", False),
+        ("x/a.npy.d/y/x.csv", False),
+        ("a.npy/x.csv", True),
     ],
 )
 def test_what_is_a_sample(tmp_path, name, is_sample):
@@ -101,6 +110,46 @@ def test_inodes_are_those_of_the_files(tmp_path):
     assert listing.keys == names
     assert listing.inodes.dtype == "int64"
     assert listing.inodes.tolist() == [(tmp_path / name).stat().st_ino for name in names]
+
+
+def test_inodes_beyond_int64(tmp_path, monkeypatch):
+    """Some file systems of networks have them."""
+    touch(tmp_path, "a.csv")
+    scandir = os.scandir
+
+    class Entry:
+        def __init__(self, entry):
+            self.name, self.path = entry.name, entry.path
+            self.is_dir, self.is_file, self.is_symlink = entry.is_dir, entry.is_file, entry.is_symlink
+
+        def inode(self):
+            return (1 << 64) - 3
+
+    @contextlib.contextmanager
+    def far(folder):
+        with scandir(folder) as entries:
+            yield map(Entry, entries)
+
+    monkeypatch.setattr(os, "scandir", far)
+    assert list_files(tmp_path, "", CSV).inodes.tolist() == [(1 << 63) - 3]
+
+
+def test_folders_in_folders_in_folders(tmp_path):
+    depth = 1100
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=folder)
+        below = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(os.open("a.csv", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+    os.close(folder)
+    try:
+        assert keys(tmp_path) == ["d/" * depth + "a.csv"]
+    finally:  # shutil.rmtree, by which pytest tidies up, may not get so deep
+        os.unlink(tmp_path / ("d/" * depth + "a.csv"))
+        for level in range(depth, 0, -1):
+            os.rmdir(tmp_path / ("d/" * level))
 
 
 @pytest.mark.parametrize("backwards", [False, True])

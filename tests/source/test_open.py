@@ -59,6 +59,20 @@ class TestOptions:
                 {"rows": True, "labels": "none", "target_columns": ("a",)},
                 r"^--labels none: found together with --target-column, expected one of them",
             ),
+            (
+                {"labels": "none", "target_columns": ("a",)},
+                r"^--labels none: found together with --target-column, expected one of them",
+            ),
+            (
+                {"labels": "none", "target_type": "class"},
+                r"^--labels none: found together with --target-type, expected one of them",
+            ),
+            (
+                {"labels": "none", "classes": Classes(2, None, "a.h5")},
+                r"^--labels none: found together with --classes-from, expected one of them",
+            ),
+            ({"kind": "image", "resize": "fit"}, r"^--resize: found fit without --size, expected --size HEIGHTxWIDTH"),
+            ({"resize": "crop"}, r"^--resize: found crop without --size, expected --size HEIGHTxWIDTH beside it"),
         ],
     )
     def test_what_does_not_fit_is_refused(self, options, message):
@@ -83,6 +97,24 @@ class TestOptions:
         assert SourceOptions(target_columns=("a",), **changed).recorded() == {"target_columns": ("a",), **changed}
         changed = {"size": (2, 3), "resize": "fit", "channels": 3}
         assert SourceOptions(**changed).recorded() == changed
+
+    def test_numbers_of_any_kind_are_recorded_as_plain_ones(self):
+        numbers = np.array([1, 2])
+        csv = SourceOptions(target_columns=["a", 0], shape=numbers, columns=list(numbers), skip_rows=numbers[0])
+        assert csv.recorded() == {"target_columns": ("a", "0"), "shape": (1, 2), "columns": (1, 2), "skip_rows": 1}
+        image = SourceOptions(size=numbers, channels=numbers[0])
+        assert image.recorded() == {"size": (1, 2), "channels": 1}
+        recorded = [*csv.shape, *csv.columns, csv.skip_rows, *image.size, image.channels]
+        assert {type(number) for number in recorded} == {int}
+        assert SourceOptions(target_columns="label").target_columns == ("label",)
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("shape", 784), ("shape", (2.5, 2)), ("columns", "0,1"), ("size", 256), ("skip_rows", 1.5)]
+    )
+    def test_what_is_no_number_is_refused_as_ever(self, folder, name, value):
+        kind = "image" if name == "size" else "csv"
+        with pytest.raises(OptionError, match=rf"^--{name.replace('_', '-')}: found "):
+            open_source(folder({"a/1.csv": "1"}), SourceOptions(kind, **{name: value}))
 
 
 class TestKind:
@@ -219,9 +251,10 @@ class TestOpenFiles:
 
 class TestRowTargets:
     def typed(self, labels, options=None, indices=None, length=None):
-        labels = np.array(labels)
+        spellings = [("none",), *dict.fromkeys(map(tuple, labels))]  # the first one is no row's
+        numbers = np.array([spellings.index(tuple(label)) for label in labels])
         indices = np.arange(len(labels)) if indices is None else np.array(indices)
-        return row_targets(indices, labels, length or len(labels), "t.csv", options or SourceOptions())
+        return row_targets(indices, numbers, spellings, length or len(labels), "t.csv", options or SourceOptions())
 
     def test_labels_come_in_any_order(self):
         typed = self.typed([["2"], ["0"], ["1"]], indices=[4, 0, 2], length=5)

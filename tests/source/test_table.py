@@ -122,10 +122,24 @@ def test_several_tables_are_one_source(tmp_path):
 def test_tables_of_one_source_have_the_same_columns(tmp_path, second):
     (tmp_path / "a.csv").write_text("label,a,b\n1,2,3\n")
     (tmp_path / "z.csv").write_text(second + "1,2,3,4\n"[: 2 * second.count(",") + 1] + "\n")
-    with pytest.raises(
-        SourceError, match=r"z\.csv: found the columns .*, expected a, b as in a\.csv; all tables of a s"
-    ):
+    with pytest.raises(SourceError, match=r"z\.csv: found the columns .*, expected label, a, b as in a\.csv; all tabl"):
         opened(tmp_path, "label", tables=["a.csv", "z.csv"])
+
+
+def test_the_targets_name_is_compared_too(tmp_path):
+    (tmp_path / "a.csv").write_text("label,id,p,q\n1,9,2,3\n")
+    (tmp_path / "b.csv").write_text("id,label,p,q\n9,1,2,3\n")
+    with pytest.raises(SourceError, match=r"b\.csv: found the columns id, p, q, expected label, p, q as in a\.csv"):
+        opened(tmp_path, "0", tables=["a.csv", "b.csv"], columns=(2, 3))
+
+
+def test_a_line_without_an_end_is_not_read_whole(table, monkeypatch):
+    monkeypatch.setattr(table_module, "MAX_LINE", 1 << 20)
+    monkeypatch.setattr(table_module, "SPAN_BYTES", 1 << 16)
+    good, _ = read(table("label,a\n1,2" + " " * ((1 << 20) - 3) + "\n3,4"))
+    assert len(good) == 2
+    with pytest.raises(SourceError, match=r"t\.csv: found a line of more than 1 MiB, expected a sample a row"):
+        table("label,a\n1,2\n" + "3," * (1 << 20))
 
 
 def test_the_target_may_be_elsewhere_in_another_table(tmp_path):
@@ -148,6 +162,16 @@ BAD = {
     "infinity": ("1,-inf,3", "'-inf' in column 2", "finite numbers; --allow-nan takes nan and infinities"),
     "decimal comma": ('1,"2,5",3', "text '2_5' in column 2", "a number"),
     "zero byte": ("1,2\0,3", "bytes that are no text (a zero byte at offset 3)", "numbers as text"),
+    "no comment": (
+        "C#,2,3",
+        "a # inside a value",
+        "values without #, and a space before the # of a comment",
+    ),
+    "no comment, in the sample": (
+        "1,2,3#4",
+        "a # inside a value",
+        "values without #, and a space before the # of a comment",
+    ),
     "quotes": (
         '1,"2"3,4',
         "quotes that do not match (',' expected after '\"')",

@@ -60,7 +60,7 @@ def test_the_delimiter(find, text, options, delimiter):
         ("cat,2,3\ndog,2,3\n", ["0"], False),
         ("cat,x,y\n1,2,3\n", ["0"], True),
         ("label,0,1\n7,2,3\n", ["label"], True),
-        ("label,0,1\n7,2,3\n", ["0"], True),
+        ("label,5,6\n7,2,3\n", ["0"], True),
         ("0,1,label\n2,3,7\n", ["-1"], True),
         ("label,0,1\ncat,2,3\n", ["label"], True),
         ("cat,0,1\ndog,2,3\n", ["0"], False),
@@ -100,9 +100,9 @@ def test_the_header(find, text, targets, header):
     assert bool(names) == header
 
 
-def test_a_header_names_the_columns_of_the_sample(find):
-    assert find('a,"b ""c""",label,d\n1,2,3,4\n')[1] == ("a", 'b "c"', "d")
-    assert find("a,b,label,d\n1,2,3,4\n", columns=(3, 0))[1] == ("d", "a")
+def test_a_header_names_the_columns_of_target_and_sample(find):
+    assert find('a,"b ""c""",label,d\n1,2,3,4\n')[1] == ("label", "a", 'b "c"', "d")
+    assert find("a,b,label,d\n1,2,3,4\n", columns=(3, 0))[1] == ("label", "d", "a")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_rows_begin_behind_whatever_comes_before(find, begin, skip_rows):
     data = f"{begin}label,a\n1,2\n0,3\n".encode()
     dialect, names = find(data, skip_rows=skip_rows)
     assert data[dialect.begin :] == b"1,2\n0,3\n"
-    assert (dialect.width, dialect.targets, dialect.samples, names) == (2, (0,), (1,), ("a",))
+    assert (dialect.width, dialect.targets, dialect.samples, names) == (2, (0,), (1,), ("label", "a"))
 
 
 @pytest.mark.parametrize(
@@ -171,6 +171,22 @@ ERRORS = {
     "columns too high": ("1,2\n", ("0",), {"columns": (0, 2)}, OptionError, r"--columns: found 2, expected 0 to 1 in"),
     "columns too low": ("1,2\n", ("0",), {"columns": (-3,)}, OptionError, r"--columns: found -3, expected 0 to 1 in"),
     "target alone": ("label\n1\n", (), {}, SourceError, r"t\.csv: found no column beside the target's, expected the"),
+    "a number and another's name": (
+        "label,0,1,2\n7,1,2,3\n",
+        ("0",),
+        {},
+        OptionError,
+        r"--target-column: found 0, which may be the column 'label', by its number, or the one named '0' in .*t\.csv, "
+        r"expected the name 'label' for the first, or -3 \(from the end\) for the other",
+    ),
+    "a name twice": (
+        "label,p,label\n1,2,3\n",
+        (),
+        {},
+        SourceError,
+        r"t\.csv: found 2 columns named 'label', expected one; give --target-column its number, counted from 0",
+    ),
+    "a # in a name": ("C#,a\n1,2\n", ("C#",), {}, SourceError, r"t\.csv: found a # inside a value, expected values"),
     "quotes": ('"label" x,a\n1,2\n', (), {}, SourceError, r"t\.csv: found quotes that do not match \(.*\), expected"),
 }
 
@@ -179,6 +195,12 @@ ERRORS = {
 def test_what_cannot_be_told_is_refused(find, text, targets, options, error, message):
     with pytest.raises(error, match=message):
         find(text, *targets, **options)
+
+
+def test_a_name_that_is_also_the_columns_number_or_no_number(find):
+    assert find("0,label,2\n7,1,2\n", "0", "label")[0].targets == (0, 1)
+    assert find("label,x,784\n7,1,2\n", "784", "label")[0].targets == (2, 0)
+    assert find("label,p,label\n1,2,3\n", "-1")[0].targets == (2,)
 
 
 def test_a_table_that_cannot_be_read(tmp_path):
@@ -200,7 +222,7 @@ def test_a_first_row_of_megabytes_is_read_whole(find):
     text = "label," + ",".join(f"pixel{number}" for number in range(count)) + "\n1" + ",0" * count + "\n"
     assert len(text) > 2 << 20
     dialect, names = find(text)
-    assert (dialect.width, len(names), names[-1]) == (count + 1, count, f"pixel{count - 1}")
+    assert (dialect.width, len(names), names[-1]) == (count + 1, count + 1, f"pixel{count - 1}")
 
 
 DIALECT = Dialect(",", ".", 3, (2,), (0, 1), 0)
@@ -210,6 +232,7 @@ LABELS = {
     "CR": (b"1,2,cat\r", {}, ("cat",)),
     "spaces": (b"1,2, cat ", {}, ("cat",)),
     "comment": (b"1,2,7 # seven, I think", {}, ("7",)),
+    "comment behind a tab": (b"1,2,7\t#seven", {}, ("7",)),
     "quoted": (b'1,2,"cat"', {}, ("cat",)),
     "quoted comma": (b'1,2,"cat, black"', {}, ("cat, black",)),
     "quotes elsewhere": (b'"1,5","2",cat', {}, ("cat",)),
@@ -242,6 +265,9 @@ def test_the_labels_of_a_row(line, changes, labels):
         (b"1,2,", "an empty target", "a class or a number"),
         (b"1,2,  ", "an empty target", "a class or a number"),
         (b'1,2,""', "an empty target", "a class or a number"),
+        (b"1,2,C#", "a # inside a value", "values without #, and a space before the # of a comment"),
+        (b"1,2#,C", "a # inside a value", "values without #, and a space before the # of a comment"),
+        (b"1,2,#C", "an empty target", "a class or a number"),
         (b"1,2,\xe9", "a target that is not UTF-8 text", "a class or a number"),
         (
             b'1,"2"x,3',

@@ -44,6 +44,9 @@ class TestJoin:
             (["a.csv", "b.csv"], "a,1\n", ["1", None]),
             (["a.csv"], "a,1\nb,2\n", ["1"]),
             (["a.csv", "b.csv"], "a,1,2\nb,3,4\n", [("1", "2"), ("3", "4")]),
+            (["x.csv", "sub/y.csv", "z.csv"], "y.csv,1\nx.csv,0\nz,2\n", ["0", "1", "2"]),
+            (["x.csv", "sub/x.csv"], "x.csv,1\n", ["1", None]),
+            (["x.csv", "sub/x.csv"], "x,0\nx.csv,1\n", ["1", "0"]),
         ],
         ids=[
             "paths",
@@ -61,6 +64,9 @@ class TestJoin:
             "no label",
             "no file",
             "two columns",
+            "each in its own form",
+            "the path of one is not the name of another",
+            "nor keeps it from its stem",
         ],
     )
     def test_by_name(self, join, keys, text, labels):
@@ -116,6 +122,12 @@ class TestJoin:
                 r"line 1: found id '7', which fits 007\.csv, 07\.csv, expected one sample",
             ),
             (["7.csv"], "007,0\n0007,1\n", r"found two ids that are the number 7, expected ids as the files are named"),
+            (
+                ["00003.csv"],
+                "3,0\n00003,1\n",
+                r"line 1: found id '3' beside '00003', both for 00003\.csv, expected one line a sample",
+            ),
+            (["t/a.csv"], "a.csv,0\na,1\n", r"line 2: found id 'a' beside 'a\.csv', both for t/a\.csv, expected one"),
             (["a.csv"], "a,0\n../b,1\n", r"line 2: found '\.\./b', expected a name inside the source's folder"),
             (["a.csv"], "a,0\nx/../b,1\n", r"line 2: found 'x/\.\./b', expected a name inside"),
             (["a.csv"], "/etc/passwd,0\na,1\n", r"line 1: found '/etc/passwd', expected a name inside"),
@@ -128,6 +140,8 @@ class TestJoin:
             "two suffixes",
             "two numbers",
             "two ids of a number",
+            "two ids, one as written",
+            "two forms",
             "above",
             "in and above",
             "elsewhere",
@@ -287,13 +301,19 @@ class TestFolders:
                 r"--target-type: found number, expected class where",
             ),
             (
+                ["a/1.png", "b/1.png"],
+                {"columns": ("x",)},
+                OptionError,
+                r"--target-column: found x where a folder is a class, expected none; or give --labels",
+            ),
+            (
                 ["a/1.png", "ant/1.png"],
                 {"classes": TestGivenClasses.NAMED},
                 SourceError,
                 r"data: found classes a, expected those of old\.h5: ant, bee, cat",
             ),
         ],
-        ids=["loose", "one", "numbers", "unknown"],
+        ids=["loose", "one", "numbers", "columns", "unknown"],
     )
     def test_what_is_refused(self, keys, options, error, message):
         with pytest.raises(error, match=message):

@@ -60,8 +60,9 @@ def test_a_model_learns_and_leaves_a_folder_that_shows_it(learnable, tmp_path, c
     assert shown[0] == "lenet, 18,376 parameters: 360 samples to train, 40 to test"
     assert [line.split("  ")[0] for line in shown[1:]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     last = history[-1]
-    assert f"train loss {last['loss']:.4f}  accuracy {last['accuracy']:.4f}" in shown[-1]
-    assert f"test loss {last['val_loss']:.4f}  accuracy {last['val_accuracy']:.4f}" in shown[-1]
+    assert f"loss {last['loss']:.4f} acc {last['accuracy']:.4f}" in shown[-1]
+    assert all(len(line) < 80 for line in shown)
+    assert f"test loss {last['val_loss']:.4f} acc {last['val_accuracy']:.4f}" in shown[-1]
 
 
 def test_the_same_seed_gives_the_same_training_by_either_method(learnable, tmp_path):
@@ -98,6 +99,7 @@ class Noting:
     def __init__(self, shape, classes):
         self.shape, self.classes = shape, classes
         self.epochs, self.tests = [], []
+        self.ended, self.resets = True, 0
 
     def compile(self, *, optimizer, loss, metrics):
         self.compiled = (type(optimizer).__name__, float(optimizer.learning_rate), loss, metrics)
@@ -106,14 +108,18 @@ class Noting:
         return 7
 
     def reset_metrics(self):
-        self.epochs.append([])
+        self.resets += 1
 
     def train_on_batch(self, x, y, return_dict):
+        if self.ended:
+            self.epochs.append([])
+            self.ended = False
         self.epochs[-1].append((x, y))
         return {"loss": float(len(self.epochs[-1])), "accuracy": 1.0 if len(self.epochs[-1]) % 2 else 0.0}
 
     def evaluate(self, data, verbose, return_dict):
         self.tests.append(list(data))
+        self.ended = True
         return {"loss": 2.5, "accuracy": 0.125}
 
     def save(self, path):
@@ -183,9 +189,31 @@ def test_quiet_prints_nothing(numbered, tmp_path, noting, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_history_is_written_after_each_epoch(numbered, tmp_path, noting, monkeypatch):
+def test_nothing_is_left_of_a_run_that_ended_no_epoch(numbered, tmp_path, noting, monkeypatch):
     def stopped(self, x, y, return_dict):
-        if len(self.epochs) == 3:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Noting, "train_on_batch", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train_model(options(numbered(), tmp_path, method="train-on-batch"))
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_model_that_cannot_be_saved_leaves_no_half_of_it(numbered, tmp_path, noting, monkeypatch):
+    def full(self, path):
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Noting, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=1))
+    left = {path.name for path in (tmp_path / "runs" / "data-1").iterdir()}
+    assert left == {"config.json", "history.csv", "history.png"}
+
+
+def test_history_is_written_after_each_epoch(numbered, tmp_path, noting, monkeypatch, capfd):
+    def stopped(self, x, y, return_dict):
+        if len(self.tests) == 2:
             raise KeyboardInterrupt
         return {"loss": 1.0, "accuracy": 1.0}
 
@@ -193,6 +221,8 @@ def test_history_is_written_after_each_epoch(numbered, tmp_path, noting, monkeyp
     with pytest.raises(KeyboardInterrupt):
         train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=5))
     folder = tmp_path / "runs" / "data-1"
+    message = f"{folder}: 2 of 5 epochs, history.csv and config.json; no model was saved\n"
+    assert message in capfd.readouterr().err
     assert len((folder / "history.csv").read_text().splitlines()) == 3
     assert sorted(file.name for file in folder.iterdir()) == ["config.json", "history.csv", "history.png"]
 
