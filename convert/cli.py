@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from seekless.command import run
+from seekless.convert.cli_look import verify
 from seekless.parameters import ByteSize, Numbers
 
 __all__ = ["convert", "main"]
@@ -129,3 +130,5 @@ def _add(name: str, kind: str, own_options: Callable[[Command], Command], to: st
 for _to in _STORES:
     _add("csv", "csv", _csv_options, _to)
     _add("png", "image", _image_options, _to)
+
+convert.add_command(verify)

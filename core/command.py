@@ -32,10 +32,8 @@ def run(command: click.Command, arguments: Sequence[str] | None = None, name: st
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        command.main(args=arguments, prog_name=name, standalone_mode=False)
+        code = command.main(args=arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -50,7 +48,7 @@ def run(command: click.Command, arguments: Sequence[str] | None = None, name: st
             traceback.print_exc()
         click.echo(f"error: {_one_line(error)}", err=True)
         sys.exit(error.exit_code if isinstance(error, SeeklessError) else 1)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)  # an int is that of a click.exceptions.Exit
 
 
 def _one_line(error: Exception) -> str:

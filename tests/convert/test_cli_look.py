@@ -1,0 +1,48 @@
+"""The commands that look at a store: what they print, where, and how they end."""
+
+import pytest
+
+import seekless
+
+
+def damage(path, field="x", block=0):
+    table = seekless.open(path).tables[field]
+    with open(table.path, "r+b") as file:
+        file.seek(int(table.offset[block]))
+        file.write(b"!")
+
+
+def test_verify_says_that_all_is_well(convert, tiny_store):
+    code, out, err = convert("verify", tiny_store)
+    assert code == 0
+    assert out.startswith(f"{tiny_store}: all ")
+    assert out.count("\n") == 1
+    assert "verifying: 100%" in err
+
+
+def test_verify_quiet_says_nothing_where_all_is_well(convert, tiny_store):
+    assert convert("verify", tiny_store, "--quiet") == (0, "", "")
+
+
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_verify_names_each_bad_block_and_exits_with_1(convert, tiny_store, quiet):
+    damage(tiny_store, "x", 2)
+    damage(tiny_store, "y")
+    code, out, err = convert("verify", tiny_store, *quiet)
+    lines = out.splitlines()
+    assert code == 1
+    assert lines[0].startswith(f"{tiny_store}: block 2 of x (samples 6 to 8, byte ")
+    assert lines[1].startswith(f"{tiny_store}: block 0 of y (samples 0 to 129, byte ")
+    assert lines[2] == f"{tiny_store}: 2 of 46 blocks are damaged"
+    assert len(lines) == 3
+    assert bool(err) is not bool(quiet)
+
+
+def test_verify_of_a_damaged_header_is_one_line_on_stderr(convert, tiny_store):
+    with open(tiny_store, "r+b") as file:
+        file.seek(500)
+        file.write(b"!")
+    code, out, err = convert("verify", tiny_store)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: {tiny_store}: found ")
+    assert err.count("\n") == 1
