@@ -1,10 +1,12 @@
-"""The commands that look at a store: `convert verify`."""
+"""The commands that look at a store: `convert info`, `verify`."""
 
 from __future__ import annotations
 
+import json
+
 import click
 
-__all__ = ["verify"]
+__all__ = ["info", "verify"]
 
 
 @click.command()
@@ -24,3 +26,18 @@ def verify(store: str, *, quiet: bool, debug: bool) -> None:
         click.echo(verdict)
     if verdict.bad:
         raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("store")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--scan/--no-scan", default=None, help="Read all values for their range.  [default: up to 1 GiB]")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def info(store: str, *, as_json: bool, scan: bool | None, debug: bool) -> None:
+    """Say what STORE holds: samples, shape, dtypes, blocks, classes, values, and how long an epoch takes to read."""
+    del debug  # read by seekless.command.run from the arguments themselves
+    from seekless.store.describe import describe
+    from seekless.store.store import open as open_store
+
+    description = describe(open_store(store), scan=scan, progress=True)
+    click.echo(json.dumps(description.as_dict(), indent=2, ensure_ascii=False) if as_json else description)

@@ -1,5 +1,7 @@
 """The commands that look at a store: what they print, where, and how they end."""
 
+import json
+
 import pytest
 
 import seekless
@@ -46,3 +48,29 @@ def test_verify_of_a_damaged_header_is_one_line_on_stderr(convert, tiny_store):
     assert (code, out) == (1, "")
     assert err.startswith(f"error: {tiny_store}: found ")
     assert err.count("\n") == 1
+
+
+def test_info_prints_the_facts(convert, tiny_store):
+    code, out, err = convert("info", tiny_store)
+    assert (code, err) == (0, "")  # no bar where stderr is no terminal
+    lines = out.splitlines()
+    assert lines[:3] == [str(tiny_store), "  samples  130, in random order, seed 0", "  shape    6 x 6"]
+
+
+def test_info_json_is_one_object_with_the_same_facts(convert, tiny_store):
+    code, out, err = convert("info", tiny_store, "--json")
+    assert (code, err) == (0, "")
+    facts = json.loads(out)
+    assert (facts["samples"], facts["shape"], facts["values"]["high"]) == (130, [6, 6], 1.0)
+    assert sum(found["samples"] for found in facts["classes"]) == 130
+
+
+@pytest.mark.parametrize(("option", "read"), [("--scan", True), ("--no-scan", False)])
+def test_info_reads_values_or_not(convert, tiny_store, option, read):
+    assert ("--scan reads them" in convert("info", tiny_store, option)[1]) is not read
+
+
+def test_info_of_no_store_is_one_line(convert, tmp_path):
+    code, out, err = convert("info", tmp_path / "none.h5")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: {tmp_path / 'none.h5'}: found no such file, expected a store")
