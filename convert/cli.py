@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from seekless.command import run
-from seekless.convert.cli_look import info, verify
+from seekless.convert.cli_look import info, preview, verify
 from seekless.parameters import ByteSize, Numbers
 
 __all__ = ["convert", "main"]
@@ -131,5 +131,5 @@ for _to in _STORES:
     _add("csv", "csv", _csv_options, _to)
     _add("png", "image", _image_options, _to)
 
-for _command in (info, verify):
+for _command in (info, verify, preview):
     convert.add_command(_command)

@@ -1,12 +1,13 @@
-"""The commands that look at a store: `convert info`, `verify`."""
+"""The commands that look at a store: `convert info`, `verify`, `preview`."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
-__all__ = ["info", "verify"]
+__all__ = ["info", "preview", "verify"]
 
 
 @click.command()
@@ -41,3 +42,23 @@ def info(store: str, *, as_json: bool, scan: bool | None, debug: bool) -> None:
 
     description = describe(open_store(store), scan=scan, progress=True)
     click.echo(json.dumps(description.as_dict(), indent=2, ensure_ascii=False) if as_json else description)
+
+
+@click.command()
+@click.argument("store")
+@click.argument("out", metavar="OUT.png")
+@click.option("--class", "of_class", metavar="NAME_OR_NUMBER", help="Draw only samples of this class.")
+@click.option("--count", default=64, show_default=True, help="How many samples.")
+@click.option("--seed", default=0, show_default=True, help="Chooses them; the same seed, the same samples.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT.png if it exists.")
+@click.option("--quiet", is_flag=True, help="No summary.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def preview(store: str, out: str, *, quiet: bool, debug: bool, **options: Any) -> None:
+    """Draw randomly chosen samples of STORE, each with its class under it, to the picture OUT.png."""
+    del debug  # read by seekless.command.run from the arguments themselves
+    from seekless.store.preview import preview as draw
+    from seekless.store.store import open as open_store
+
+    drawn = draw(open_store(store), out, **options)
+    if not quiet:
+        click.echo(drawn)

@@ -74,3 +74,15 @@ def test_info_of_no_store_is_one_line(convert, tmp_path):
     code, out, err = convert("info", tmp_path / "none.h5")
     assert (code, out) == (1, "")
     assert err.startswith(f"error: {tmp_path / 'none.h5'}: found no such file, expected a store")
+
+
+def test_preview_draws_a_picture(convert, tiny_store, tmp_path):
+    out = tmp_path / "sheet.png"
+    code, text, err = convert("preview", tiny_store, out, "--class", "3", "--count", 4)
+    assert (code, err) == (0, "")
+    assert text.startswith(f"{out}: 4 samples, ")
+    assert out.read_bytes().startswith(b"\x89PNG")
+    code, text, err = convert("preview", tiny_store, out)
+    assert (code, text) == (2, "")
+    assert err.startswith(f"error: {out}: found an existing file")
+    assert convert("preview", tiny_store, out, "--overwrite", "--quiet", "--seed", 1) == (0, "", "")
