@@ -86,3 +86,45 @@ def test_preview_draws_a_picture(convert, tiny_store, tmp_path):
     assert (code, text) == (2, "")
     assert err.startswith(f"error: {out}: found an existing file")
     assert convert("preview", tiny_store, out, "--overwrite", "--quiet", "--seed", 1) == (0, "", "")
+
+
+def test_verify_against_the_source(convert, tiny_store, tiny_csv):
+    code, out, err = convert("verify", tiny_store, "--against", tiny_csv.root)
+    assert code == 0
+    assert out.splitlines()[1] == f"{tiny_store}: all 130 samples are those of {tiny_csv.root}, bit for bit"
+    assert "comparing: 100%" in err
+    assert convert("verify", tiny_store, "--against", tiny_csv.root, "--quiet") == (0, "", "")
+
+
+def test_verify_against_another_source_lists_what_differs_and_exits_with_1(convert, tiny_store, tiny_csv):
+    (tiny_csv.root / "train" / "00001.csv").write_text("1 2\n")
+    code, out, err = convert("verify", tiny_store, "--against", tiny_csv.root, "--quiet", "--workers", 0)
+    assert (code, err) == (1, "")
+    assert out.splitlines()[1:] == [
+        "  different: 1 of 130 in both",
+        "    train/00001.csv: found shape (6, 6) float64, expected (2,) float64",
+    ]
+
+
+def test_verify_against_takes_the_options_that_were_given_alone(convert, tiny_png, tmp_path):
+    """A default of the command does not overrule what the store recorded."""
+    convert("png-to-h5", tiny_png.root, tmp_path / "p.h5", "--resize", "fit", "--size", "4x5", "--channels", "3")
+    code, out, _ = convert("verify", tmp_path / "p.h5", "--against", tiny_png.root, "--quiet")
+    assert (code, out) == (0, "")
+    code, out, _ = convert("verify", tmp_path / "p.h5", "--against", tiny_png.root, "--channels", "1")
+    assert code == 1
+    assert "found shape (4, 5, 3) uint8, expected (4, 5, 1) uint8" in out
+
+
+def test_a_damaged_store_is_not_compared(convert, tiny_store, tiny_csv):
+    damage(tiny_store)
+    code, out, _ = convert("verify", tiny_store, "--against", tiny_csv.root)
+    assert code == 1
+    assert out.splitlines()[-1] == f"{tiny_store}: 1 of 46 blocks are damaged"
+
+
+@pytest.mark.parametrize("option", [("--rows",), ("--workers", "2")], ids=str)
+def test_options_of_a_source_need_one(convert, tiny_store, option):
+    code, out, err = convert("verify", tiny_store, *option)
+    assert (code, out) == (2, "")
+    assert "found options of a source without --against SOURCE, expected it with them" in err
