@@ -227,9 +227,13 @@ def _field_lines(table: BlockTable) -> Iterator[tuple[str, str]]:
     name = f"UTF-8 of {field.dtype.itemsize} bytes" if field.dtype.kind == "S" else str(field.encoding)
     yield field.name, f"{name}: {why}" if why else name
     packed = "not compressed" if field.codec == "none" else f"{field.codec}, {_ratio(table):.2f} times smaller"
-    blocks = f"{len(table):,} block{'' if len(table) == 1 else 's'} of {field.block_length:,} samples"
+    blocks = f"{_count(len(table), 'block')} of {_count(field.block_length, 'sample')}"
     yield "", f"{_size(_stored(table))}, {packed}"
     yield "", f"{blocks}, {field.block_bytes:,} bytes: {_block_reason(field, table.length)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _number(value: float | None) -> str:
@@ -277,6 +281,8 @@ def _block_reason(field: Field, length: int) -> str:
         return "all in one" if field.block_length == length else f"up to {MAX_LABEL_BLOCK_BYTES >> 20} MiB"
     if field.block_length != sample_block_length(field.sample_bytes, length):
         return "chosen for this store"
+    if length < MIN_BLOCKS:
+        return f"fewer than {MIN_BLOCKS} samples, each one a block"
     if field.block_length == -(-length // MIN_BLOCKS):
         return f"at least {MIN_BLOCKS} a store, so that they can be mixed"
     one = " or one sample" if field.sample_bytes > MAX_BLOCK_BYTES else ""

@@ -46,7 +46,8 @@ class Preview:
     size: tuple[int, int]
 
     def __str__(self) -> str:
-        return f"{self.path}: {len(self.samples)} samples, {self.size[0]} x {self.size[1]} pixels"
+        count = f"{len(self.samples)} sample{'' if len(self.samples) == 1 else 's'}"
+        return f"{self.path}: {count}, {self.size[0]} x {self.size[1]} pixels"
 
 
 def preview(
@@ -73,7 +74,7 @@ def preview(
 
     Raises:
         StoreError: Samples of this shape are no pictures.
-        OptionError: The file exists or is no PNG, there is no such class, or the count is not positive.
+        OptionError: The file exists, is no PNG or has no folder, there is no such class, or the count is not positive.
         StoreFormatError: A block is damaged.
     """
     path = Path(out)
@@ -100,6 +101,8 @@ def preview(
 def _check_target(path: Path, *, overwrite: bool) -> None:
     if path.suffix.lower() != ".png":
         raise OptionError(f"{path}: found a name that ends in {path.suffix!r}, expected one that ends in .png")
+    if not path.parent.is_dir():
+        raise OptionError(f"{path}: found no folder {path.parent}, expected one to write to; make it first")
     if path.exists() and not overwrite:
         raise OptionError(f"{path}: found an existing file, expected a new name; --overwrite replaces it")
 

@@ -149,11 +149,13 @@ def test_many_classes_are_cut_short_in_the_text_alone(tmp_path, write_store):
 @pytest.mark.parametrize(
     ("shape", "length", "reason"),
     [
+        ((4,), 63, "fewer than 64 samples, each one a block"),
+        ((4,), 64, "at least 64 a store, so that they can be mixed"),
         ((4,), 130, "at least 64 a store, so that they can be mixed"),
         ((1 << 20,), 1024, "up to 8 MiB"),
         ((9 << 20,), 1024, "up to 8 MiB or one sample"),
     ],
-    ids=["small", "large", "huge samples"],
+    ids=["few", "just enough", "small", "large", "huge samples"],
 )
 def test_why_blocks_are_as_long_as_they_are(made, shape, length, reason):
     field = seekless.open(made).header.fields["x"]

@@ -34,7 +34,7 @@ def test_pictures_are_enlarged_by_whole_factors(draw, tmp_path):
     x = np.random.default_rng(0).integers(0, 256, (1, 28, 28), np.uint8)
     drawn, sheet = draw(x, divisor=255, logical=np.float64)
     assert np.array_equal(tile(sheet, 112, 112), np.repeat(np.kron(x[0], np.ones((4, 4), np.uint8))[..., None], 3, 2))
-    assert str(drawn) == f"{tmp_path / 'a.png'}: 1 samples, {sheet.shape[1]} x {sheet.shape[0]} pixels"
+    assert str(drawn) == f"{tmp_path / 'a.png'}: 1 sample, {sheet.shape[1]} x {sheet.shape[0]} pixels"
     assert drawn.samples == (0,)
 
 
@@ -195,6 +195,11 @@ def test_a_file_that_exists_is_kept(made, tmp_path):
 def test_a_sheet_is_a_png(made, tmp_path):
     with pytest.raises(OptionError, match=r"a\.jpg: found a name that ends in '\.jpg', expected one .* \.png"):
         preview(seekless.open(made), tmp_path / "a.jpg")
+
+
+def test_a_sheet_needs_a_folder(made, tmp_path):
+    with pytest.raises(OptionError, match=r"a\.png: found no folder .*none, expected one to write to; make it first"):
+        preview(seekless.open(made), tmp_path / "none" / "a.png")
 
 
 def test_damage_is_refused_and_leaves_no_picture(made, tmp_path):
