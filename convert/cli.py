@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from seekless.command import run
-from seekless.parameters import ByteSize, Numbers
+from seekless.convert.cli_look import info, preview, verify
+from seekless.convert.cli_options import csv_options, image_options, target_options, together
+from seekless.parameters import ByteSize
 
 __all__ = ["convert", "main"]
 
@@ -26,51 +28,8 @@ def convert() -> None:
     """Pack many small files into one store of large blocks, in random order, for training with `train`."""
 
 
-def _together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    """Make one decorator of several options; the first is the first in the help."""
-
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
-
-
-_csv_options = _together(
-    click.option("--rows", is_flag=True, help="SOURCE is a table, or a folder of tables: a row is a sample."),
-    click.option("--shape", type=Numbers("28,28,1", ",x"), help="Of a sample, such as 28,28,1.  [default: its file's]"),
-    click.option("--delimiter", metavar="CHAR", help="Between columns; also tab, whitespace.  [default: found]"),
-    click.option("--decimal", type=click.Choice([".", ","]), default=".", show_default=True, help="The decimal point."),
-    click.option("--skip-rows", default=0, show_default=True, help="Lines to leave out at the top of each file."),
-    click.option("--columns", type=Numbers("0,1,-1"), help="Columns to keep, such as 0,1,-1.  [default: all]"),
-    click.option("--allow-nan", is_flag=True, help="Take NaN and infinity as values."),
-)
-_image_options = _together(
-    click.option(
-        "--size",
-        type=Numbers("256x256", "x", count=2),
-        metavar="HEIGHTxWIDTH",
-        help="Resize all to this, such as 256x256.  [default: as they are]",
-    ),
-    click.option(
-        "--resize",
-        type=click.Choice(["stretch", "fit", "crop"]),
-        default="stretch",
-        show_default=True,
-        help="Ignore proportions, pad with black, or cut what stands over.",
-    ),
-    click.option(
-        "--channels",
-        type=click.Choice(["1", "3", "4"]),
-        callback=lambda context, parameter, value: None if value is None else int(value),
-        help="Gray, RGB or RGBA.  [default: each file's own]",
-    ),
-)
-_common_options = _together(
-    click.option("--labels", metavar="FILE", help="Targets: lines 'name,label'; or none.  [default: found]"),
-    click.option("--target-column", "target_columns", multiple=True, metavar="NAME", help="Its column; repeatable."),
-    click.option("--target-type", type=click.Choice(["class", "number"]), help="[default: told from the labels]"),
+_common_options = together(
+    target_options,
     click.option("--classes-from", metavar="STORE", help="Number classes as another store does."),
     click.option("--seed", default=0, show_default=True, help="Draws the random order; the same seed, the same bytes."),
     click.option("--test-fraction", type=float, metavar="F", help="Record the last part of STORE as its test part."),
@@ -133,5 +92,8 @@ def _add(name: str, kind: str, own_options: Callable[[Command], Command], to: st
 
 
 for _to in _STORES:
-    _add("csv", "csv", _csv_options, _to)
-    _add("png", "image", _image_options, _to)
+    _add("csv", "csv", csv_options, _to)
+    _add("png", "image", image_options, _to)
+
+for _command in (info, preview, verify):
+    convert.add_command(_command)

@@ -31,7 +31,7 @@ from seekless.store.kinds import create, stored_bytes, suffix_of
 from seekless.store.schema import Field, Header, boundaries, label_block_length, sample_block_length
 from seekless.store.store import open as open_store
 
-__all__ = ["pack"]
+__all__ = ["FEW_SAMPLES", "pack", "targets_of"]
 
 # Starting processes costs about as long as decoding this many small files.
 FEW_SAMPLES = 512
@@ -83,7 +83,7 @@ def pack(
         kept = census.kept
         order = np.argsort(positions)  # the sample at each place
         order = order[kept[order]]
-        header, values = _layout(opened, _targets(opened, census, what), census, order, how, what)
+        header, values = _layout(opened, targets_of(opened, census, what), census, order, how, what)
         _write(suffix, target, header, scatter, kept[np.argsort(positions)], values, how)
     return Summary(
         store=path,
@@ -154,8 +154,17 @@ def _read_once(
     return census, scatter, form
 
 
-def _targets(source: Source, census: Census, options: SourceOptions) -> Targets | None:
-    """Return the targets of all samples; where they came with the values, put them in the order of the source."""
+def targets_of(source: Source, census: Census, options: SourceOptions) -> Targets | None:
+    """Return the targets of all samples; where they came with the values, put them in the order of the source.
+
+    Args:
+        source: The source.
+        census: All of its runs.
+        options: What to take labels for.
+
+    Raises:
+        SourceError: A label is not what is expected.
+    """
     if not census.labels:
         return source.targets
     numbers = np.concatenate([indices for indices, _ in census.labels])

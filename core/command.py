@@ -41,11 +41,12 @@ def run(command: click.Command, arguments: Sequence[str] | None = None, name: st
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        command.main(args=arguments, prog_name=name, standalone_mode=False)
+        code = command.main(args=arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
     except click.ClickException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group without a command shows its help; new in click 8.2
+            error.show()
+            sys.exit(error.exit_code)
         hint = f"; see {error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
         click.echo(f"error: {error.format_message().rstrip('.')}{hint}", err=True)
         sys.exit(error.exit_code)
@@ -63,7 +64,7 @@ def run(command: click.Command, arguments: Sequence[str] | None = None, name: st
             traceback.print_exc()
         click.echo(f"error: {_one_line(error)}", err=True)
         sys.exit(error.exit_code if isinstance(error, SeeklessError) else 1)
-    sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)  # an int is that of a click.exceptions.Exit
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -34,8 +34,20 @@ def ends(error, arguments=(), capsys=None):
         (MemoryError("7 TB"), 1, "error: out of memory: 7 TB\n"),
         (KeyboardInterrupt(), 130, "stopped by Ctrl-C\n"),
         (click.UsageError("odd use"), 2, "error: odd use; see convert --help\n"),
+        (click.exceptions.Exit(1), 1, ""),
     ],
-    ids=["ours", "option", "os", "disk full", "os without errno", "memory", "memory with size", "ctrl-c", "usage"],
+    ids=[
+        "ours",
+        "option",
+        "os",
+        "disk full",
+        "os without errno",
+        "memory",
+        "memory with size",
+        "ctrl-c",
+        "usage",
+        "exit",
+    ],
 )
 def test_an_error_is_one_line_and_an_exit_code(error, code, line, capsys):
     assert ends(error) == code

@@ -1,0 +1,311 @@
+"""What a store holds, in full: as lines to read, or as JSON."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from seekless.store.blocks import BlockTable
+from seekless.store.disk import Disk, disk_of
+from seekless.store.kinds import stored_bytes
+from seekless.store.pieces import pieces
+from seekless.store.schema import (
+    MAX_BLOCK_BYTES,
+    MAX_LABEL_BLOCK_BYTES,
+    MIN_BLOCKS,
+    Field,
+    label_block_length,
+    sample_block_length,
+)
+from seekless.store.store import Store
+
+__all__ = ["Description", "ValueRange", "describe"]
+
+# Without being asked, values are read of stores up to this many bytes: 7 seconds on a spinning disk.
+SCAN_BYTES = 1 << 30
+SHOWN_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """The values of a field, as the source had them.
+
+    Attributes:
+        low: The lowest finite value; None if there is none.
+        high: The highest.
+        nan: How many are not a number.
+        infinite: How many are infinite.
+    """
+
+    low: float | None
+    high: float | None
+    nan: int
+    infinite: int
+
+    def __str__(self) -> str:
+        text = "no finite value" if self.low is None else f"{_number(self.low)} to {_number(self.high)}"
+        text += f", {self.nan:,} NaN" if self.nan else ""
+        return text + (f", {self.infinite:,} infinite" if self.infinite else "")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a store holds; as text, what `convert info` prints.
+
+    Attributes:
+        store: The store.
+        size: Bytes of all its files.
+        values: The range of x; None if x was not read.
+        targets: The range of y, where targets are numbers; else None.
+        counts: int64, (classes,): samples of each class, where targets are classes; else None.
+        disk: Where it lies.
+    """
+
+    store: Store
+    size: int
+    values: ValueRange | None
+    targets: ValueRange | None
+    counts: npt.NDArray[np.int64] | None
+    disk: Disk
+
+    @property
+    def epoch_bytes(self) -> int:
+        """Stored bytes that an epoch of training reads: x and y."""
+        return sum(int(table.nbytes.sum()) for name, table in self.store.tables.items() if name != "key")
+
+    @property
+    def epoch_seconds(self) -> float:
+        """The least time that reading an epoch takes on this disk, if nothing of it is cached."""
+        return self.epoch_bytes / self.disk.rate
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Samples in each recorded part."""
+        ends = self.store.header.boundaries
+        names = ("train", "test") if len(ends) == 2 else tuple(f"part {number}" for number in range(len(ends)))
+        return {name: end - start for name, start, end in zip(names, (0, *ends), ends, strict=False)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts as what JSON can hold; sizes are in bytes, times in seconds."""
+        header = self.store.header
+        return {
+            "path": str(self.store.path),
+            "samples": len(self.store),
+            "shape": list(header.fields["x"].sample_shape),
+            "bytes": self.size,
+            "shuffled": header.shuffled,
+            "seed": header.seed,
+            "parts": self.parts,
+            "fields": {name: _field_dict(table) for name, table in self.store.tables.items()},
+            "values": None if self.values is None else vars(self.values),
+            "target_kind": header.target_kind or None,
+            "targets": None if self.targets is None else vars(self.targets),
+            "classes": None if self.counts is None else [_class_dict(*item) for item in self._classes()],
+            "epoch": {
+                "bytes": self.epoch_bytes,
+                "seconds": self.epoch_seconds,
+                "bytes_per_second": self.disk.rate,
+                "disk": self.disk.name or None,
+                "spinning": self.disk.spinning,
+            },
+            "created_by": header.created_by,
+            "options": dict(header.options),
+        }
+
+    def __str__(self) -> str:
+        header = self.store.header
+        x = header.fields["x"]
+        order = f"in random order, seed {header.seed}" if header.shuffled else "in the source's order"
+        lines = [
+            ("samples", f"{len(self.store):,}, {order}"),
+            ("parts", ", ".join(f"{name} {count:,}" for name, count in self.parts.items())),
+            ("shape", _shape(x.sample_shape)),
+            ("values", self._value_line()),
+            *self._target_lines(),
+            *(line for table in self.store.tables.values() for line in _field_lines(table)),
+            ("size", _size(self.size)),
+            ("epoch", f"{self.epoch_seconds:.2g} s to read {_size(self.epoch_bytes)} ({self.disk})"),
+            (
+                "options",
+                ", ".join(f"{name} {value}" for name, value in sorted(header.options.items()) if value is not None),
+            ),
+            ("made by", header.created_by),
+        ]
+        return "\n".join([str(self.store.path), *(f"  {name:<8} {text}" for name, text in lines if text)])
+
+    def _classes(self) -> Iterator[tuple[int, str | None, int]]:
+        names = self.store.class_names
+        for number, count in enumerate([] if self.counts is None else self.counts.tolist()):
+            yield number, None if names is None else names[number], count
+
+    def _value_line(self) -> str:
+        if self.values is None:
+            return "not read; --scan reads them"
+        scale = self.store.header.fields["x"].scale
+        return str(self.values) + (f"; training divides them by {scale}" if scale != 1 else "")
+
+    def _target_lines(self) -> Iterator[tuple[str, str]]:
+        if self.targets is not None:
+            yield "targets", f"numbers{_times(self.store.header.fields['y'].sample_shape)}, {self.targets}"
+        elif self.counts is None:
+            yield "targets", "none"
+        else:
+            shown = [f"{number if name is None else name} ({count:,})" for number, name, count in self._classes()]
+            rest = [f"and {len(shown) - SHOWN_CLASSES:,} more"] if len(shown) > SHOWN_CLASSES else []
+            yield "classes", f"{len(shown):,}: " + ", ".join([*shown[:SHOWN_CLASSES], *rest])
+
+
+def describe(store: Store, *, scan: bool | None = None, progress: bool = False) -> Description:
+    """Gather the facts of a store; its targets are read, and x if that takes seconds at most or is asked for.
+
+    Args:
+        store: The store.
+        scan: Read x for the range of its values; None to do so up to 1 GiB of stored bytes.
+        progress: Show a progress bar on stderr if that is a terminal.
+
+    Returns:
+        The facts.
+
+    Raises:
+        StoreFormatError: A block is damaged.
+    """
+    header, tables = store.header, store.tables
+    if scan is None:
+        scan = _stored(tables["x"]) <= SCAN_BYTES
+    classes = header.target_kind == "class"
+    return Description(
+        store=store,
+        size=stored_bytes(store.path),
+        values=_range(tables["x"], progress) if scan else None,
+        targets=_range(tables["y"], progress) if "y" in tables and not classes else None,
+        counts=_class_counts(tables["y"], header.class_count) if classes else None,
+        disk=disk_of(store.path),
+    )
+
+
+def _range(table: BlockTable, progress: bool) -> ValueRange:
+    decode = table.field.encoding.decode
+    low, high, nan, infinite = math.inf, -math.inf, 0, 0
+    with _bar(table, progress) as bar:
+        for _, stored in pieces(table):
+            bar.update(len(stored))
+            finite = stored
+            if stored.dtype.kind == "f":
+                is_finite = np.isfinite(stored)
+                finite = stored if is_finite.all() else stored[is_finite]
+                missing = int(np.count_nonzero(np.isnan(stored)))
+                nan, infinite = nan + missing, infinite + stored.size - finite.size - missing
+            if finite.size:
+                # Dividing by a positive number keeps the order of values: the ends are enough.
+                ends = decode(np.array([finite.min(), finite.max()], stored.dtype)).tolist()
+                low, high = min(low, ends[0]), max(high, ends[1])
+    return ValueRange(low, high, nan, infinite) if low <= high else ValueRange(None, None, nan, infinite)
+
+
+def _bar(table: BlockTable, progress: bool) -> contextlib.AbstractContextManager[Any]:
+    bar: contextlib.AbstractContextManager[Any] = tqdm(
+        total=table.length, desc=f"reading {table.field.name}", unit="sample", disable=None if progress else True
+    )
+    return bar
+
+
+def _class_counts(table: BlockTable, classes: int) -> npt.NDArray[np.int64]:
+    counts = np.zeros(classes, np.int64)
+    for _, stored in pieces(table):
+        counts += np.bincount(stored, minlength=classes)
+    return counts
+
+
+def _field_lines(table: BlockTable) -> Iterator[tuple[str, str]]:
+    field = table.field
+    why = _why(field, table.length)
+    name = f"UTF-8 of {field.dtype.itemsize} bytes" if field.dtype.kind == "S" else str(field.encoding)
+    yield field.name, f"{name}: {why}" if why else name
+    packed = "not compressed" if field.codec == "none" else f"{field.codec}, {_ratio(table):.2f} times smaller"
+    blocks = f"{_count(len(table), 'block')} of {_count(field.block_length, 'sample')}"
+    yield "", f"{_size(_stored(table))}, {packed}"
+    yield "", f"{blocks}, {field.block_bytes:,} bytes: {_block_reason(field, table.length)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _number(value: float | None) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+
+
+def _size(count: int) -> str:
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= unit:
+            return f"{count / unit:,.1f} {name}"
+    return f"{count} bytes"
+
+
+def _stored(table: BlockTable) -> int:
+    return int(table.nbytes.sum())
+
+
+def _ratio(table: BlockTable) -> float:
+    """Decoded bytes for one stored byte."""
+    return table.length * table.field.sample_bytes / max(1, _stored(table))
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "one value"
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return f", {_shape(shape)} a sample" if shape else ""
+
+
+def _why(field: Field, length: int) -> str | None:
+    logical = field.encoding.logical_dtype
+    if field.name != "x":
+        return None
+    if field.dtype == logical:
+        return "as the source has it"
+    return f"gives all {length * math.prod(field.sample_shape):,} {logical.name} values back bit for bit"
+
+
+def _block_reason(field: Field, length: int) -> str:
+    """Say which part of the format's rule made blocks as long as they are."""
+    if field.name != "x":
+        if field.block_length != label_block_length(field.sample_bytes, length):
+            return "chosen for this store"
+        return "all in one" if field.block_length == length else f"up to {MAX_LABEL_BLOCK_BYTES >> 20} MiB"
+    if field.block_length != sample_block_length(field.sample_bytes, length):
+        return "chosen for this store"
+    if length < MIN_BLOCKS:
+        return f"fewer than {MIN_BLOCKS} samples, each one a block"
+    if field.block_length == -(-length // MIN_BLOCKS):
+        return f"at least {MIN_BLOCKS} a store, so that they can be mixed"
+    one = " or one sample" if field.sample_bytes > MAX_BLOCK_BYTES else ""
+    return f"up to {MAX_BLOCK_BYTES >> 20} MiB{one}"
+
+
+def _field_dict(table: BlockTable) -> dict[str, Any]:
+    field = table.field
+    return {
+        "dtype": field.dtype.str,
+        "logical_dtype": field.encoding.logical_dtype.str,
+        "divisor": field.encoding.divisor,
+        "scale": field.scale,
+        "why": _why(field, table.length),
+        "codec": field.codec,
+        "stored_bytes": _stored(table),
+        "ratio": _ratio(table),
+        "blocks": len(table),
+        "block_samples": field.block_length,
+        "block_bytes": field.block_bytes,
+        "block_reason": _block_reason(field, table.length),
+    }
+
+
+def _class_dict(number: int, name: str | None, count: int) -> dict[str, Any]:
+    return {"number": number, "name": name, "samples": count}

@@ -1,0 +1,245 @@
+"""Draw a contact sheet: some samples of a store with their classes under them."""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from seekless.errors import OptionError, StoreError
+from seekless.store.lettering import fold, font_for, lines_of
+from seekless.store.pieces import pieces
+from seekless.store.schema import Field
+from seekless.store.store import Store
+
+__all__ = ["Preview", "preview"]
+
+Pixels = npt.NDArray[np.uint8]
+
+# Of a sheet, in pixels.
+TILE = 128
+NARROWEST = 72  # so that a name fits under a small or thin sample
+MARGIN, LETTERS, LEADING = 12, 13, 17
+GROUND, INK, CHECKS = (250, 250, 250), (40, 40, 40), (224, 255)
+# Samples in memory at one time.
+GROUP_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A contact sheet that was drawn; as text, what the command prints.
+
+    Attributes:
+        path: The picture.
+        samples: The numbers of the samples on it, in reading order.
+        size: Its width and height, in pixels.
+    """
+
+    path: Path
+    samples: tuple[int, ...]
+    size: tuple[int, int]
+
+    def __str__(self) -> str:
+        count = f"{len(self.samples)} sample{'' if len(self.samples) == 1 else 's'}"
+        return f"{self.path}: {count}, {self.size[0]} x {self.size[1]} pixels"
+
+
+def preview(
+    store: Store,
+    out: str | PathLike[str],
+    *,
+    of_class: str | int | None = None,
+    count: int = 64,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Preview:
+    """Draw randomly chosen samples of a store, each with its class, target or key under it.
+
+    Args:
+        store: The store; its samples are images or 2-D arrays.
+        out: The PNG file to make.
+        of_class: The name or number of the only class to draw; None for all.
+        count: How many samples; all, if there are no more.
+        seed: Chooses them; the same seed, the same samples.
+        overwrite: Replace a file that exists.
+
+    Returns:
+        What was drawn.
+
+    Raises:
+        StoreError: Samples of this shape are no pictures.
+        OptionError: The file exists, is no PNG or has no folder, there is no such class, or the count is not positive.
+        StoreFormatError: A block is damaged.
+    """
+    path = Path(out)
+    _check_target(path, overwrite=overwrite)
+    if count < 1:
+        raise OptionError(f"--count: found {count}, expected 1 or more")
+    shape = store.shape[1:]
+    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))):
+        raise StoreError(
+            f"{store.path}: found samples of shape {shape}, expected pictures to draw: (height, width), or that with "
+            "1, 3 or 4 channels; tables and CSV files take another shape by --shape at conversion"
+        )
+    chosen = _choose(_candidates(store, of_class), count, seed)
+    sheet = _draw(list(_tiles(store, chosen)), _names(store, chosen))
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        sheet.save(partial, "PNG")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return Preview(path, tuple(chosen), sheet.size)
+
+
+def _check_target(path: Path, *, overwrite: bool) -> None:
+    if path.suffix.lower() != ".png":
+        raise OptionError(f"{path}: found a name that ends in {path.suffix!r}, expected one that ends in .png")
+    if not path.parent.is_dir():
+        raise OptionError(f"{path}: found no folder {path.parent}, expected one to write to; make it first")
+    if path.exists() and not overwrite:
+        raise OptionError(f"{path}: found an existing file, expected a new name; --overwrite replaces it")
+
+
+def _candidates(store: Store, of_class: str | int | None) -> npt.NDArray[np.int64]:
+    """Return the numbers of the samples to choose from."""
+    if of_class is None:
+        return np.arange(len(store))
+    number = _class_number(store, of_class)
+    found = [start + np.flatnonzero(stored == number) for start, stored in pieces(store.tables["y"])]
+    samples = np.concatenate(found)
+    if not len(samples):
+        raise OptionError(f"--class: found no samples of class {of_class} in {store.path}, expected one that has some")
+    return samples
+
+
+def _class_number(store: Store, of_class: str | int) -> int:
+    count, names = store.header.class_count, store.class_names
+    if store.header.target_kind != "class":
+        raise OptionError(f"--class: found {of_class!r}, but {store.path} has no classes; leave --class out")
+    if names is not None and of_class in names:
+        return names.index(str(of_class))
+    if str(of_class).isdecimal() and int(of_class) < count:
+        return int(of_class)
+    known = f"0 to {count - 1}"
+    if names is not None:
+        known = ", ".join(names[:10]) + (f", and {count - 10:,} more" if count > 10 else "")
+    raise OptionError(f"--class: found {of_class!r}, expected one of the classes of {store.path}: {known}")
+
+
+def _choose(candidates: npt.NDArray[np.int64], count: int, seed: int) -> list[int]:
+    """Return some of the candidates, in ascending order, so that their blocks are read as they lie."""
+    random = np.random.Generator(np.random.Philox(seed % 2**64))
+    picked = random.choice(len(candidates), min(count, len(candidates)), replace=False, shuffle=False)
+    chosen: list[int] = np.sort(candidates[picked]).tolist()
+    return chosen
+
+
+def _names(store: Store, chosen: Sequence[int]) -> list[tuple[str, str]]:
+    """Return what stands under each sample, and what instead of it where no font can write it."""
+    ranges = [(sample, sample + 1) for sample in chosen]
+    if "y" not in store.tables:
+        if "key" not in store.tables:
+            return [(str(sample), "") for sample in chosen]
+        keys = [key.decode() for key in store.reader("key").read(ranges).tolist()]
+        return [(key.rpartition("/")[2], str(sample)) for key, sample in zip(keys, chosen, strict=True)]
+    targets = store.reader("y").read(ranges)
+    if store.header.target_kind == "class":
+        names = store.class_names
+        return [(str(number) if names is None else names[number], f"class {number}") for number in targets.tolist()]
+    return [(", ".join(f"{value:.4g}" for value in np.atleast_1d(target)), "") for target in targets]
+
+
+def _groups(store: Store, chosen: Sequence[int]) -> Iterator[npt.NDArray[Any]]:
+    """Yield stored samples, (samples, *sample_shape), a bounded number of bytes at a time."""
+    reader = store.reader("x")
+    step = max(1, GROUP_BYTES // max(1, reader.table.field.sample_bytes))
+    for start in range(0, len(chosen), step):
+        yield reader.read([(sample, sample + 1) for sample in chosen[start : start + step]])
+
+
+def _tiles(store: Store, chosen: Sequence[int]) -> Iterator[Image.Image]:
+    field = store.header.fields["x"]
+    low, high = _ends(field, _groups(store, chosen))
+    for group in _groups(store, chosen):
+        for sample in group:
+            yield _tile(_pixels(sample, low, high))
+
+
+def _ends(field: Field, groups: Iterator[npt.NDArray[Any]]) -> tuple[float, float]:
+    """Return the stored values that are drawn black and white: those of 0 and 1 in training, or the sheet's own."""
+    divisor = field.encoding.divisor * field.scale
+    if divisor != 1:
+        return 0.0, float(divisor)
+    low, high = math.inf, -math.inf
+    for group in groups:
+        finite = group[np.isfinite(group)]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    return (low, high) if low < high else (min(low, 0.0), max(high, 1.0))
+
+
+def _pixels(sample: npt.NDArray[Any], low: float, high: float) -> Pixels:
+    """Return uint8, (height, width) or (height, width, 3 or 4); what is not a number is black."""
+    if sample.dtype == np.uint8 and (low, high) == (0, 255):
+        pixels = sample
+    else:
+        # Halved first: the difference of two large doubles may be infinite.
+        half = (sample.astype(np.float64) / 2 - low / 2) / (high / 2 - low / 2)
+        pixels = np.rint(np.nan_to_num(half, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1) * 255).astype(np.uint8)
+    return pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
+
+
+def _tile(pixels: Pixels) -> Image.Image:
+    """Return a picture of at most TILE x TILE pixels: small ones are enlarged by a whole factor, large ones reduced."""
+    image = Image.fromarray(pixels)
+    longest = max(image.size)
+    if longest <= TILE:
+        factor = TILE // longest
+        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    else:
+        size = [max(1, round(side * TILE / longest)) for side in image.size]
+        image = image.resize((size[0], size[1]), Image.Resampling.BOX, reducing_gap=2.0)
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(_checkerboard(image.size), image)
+    return image.convert("RGB")
+
+
+def _checkerboard(size: tuple[int, int]) -> Image.Image:
+    """Return what shows through where samples are transparent."""
+    rows, columns = np.ogrid[: size[1], : size[0]]
+    light = np.where((rows // 8 + columns // 8) % 2, *CHECKS).astype(np.uint8)
+    return Image.fromarray(light).convert("RGBA")
+
+
+def _columns(count: int, proportion: float) -> int:
+    """Return how many samples stand side by side: about as many pixels as below each other, and a full last row."""
+    square = math.sqrt(count * proportion)
+    about = range(max(1, round(0.9 * square)), math.ceil(1.3 * square) + 1)
+    return min(count, min(about, key=lambda columns: (-count % columns, abs(columns - square))))
+
+
+def _draw(tiles: Sequence[Image.Image], names: Sequence[tuple[str, str]]) -> Image.Image:
+    font = font_for((name for name, _ in names), LETTERS)
+    wide = max(NARROWEST, *(tile.width for tile in tiles))
+    high = max(tile.height for tile in tiles)
+    texts = [lines_of(fold(name, font, instead), font, wide) for name, instead in names]
+    below = 4 + LEADING * max(map(len, texts))
+    columns = _columns(len(tiles), (high + below + MARGIN) / (wide + MARGIN))
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (MARGIN + columns * (wide + MARGIN), MARGIN + rows * (high + below + MARGIN)), GROUND)
+    draw = ImageDraw.Draw(sheet)
+    for place, (tile, lines) in enumerate(zip(tiles, texts, strict=True)):
+        left = MARGIN + place % columns * (wide + MARGIN)
+        top = MARGIN + place // columns * (high + below + MARGIN)
+        sheet.paste(tile, (left + (wide - tile.width) // 2, top + high - tile.height))
+        for number, line in enumerate(lines):
+            at = (left + (wide - font.getlength(line)) / 2, top + high + 4 + number * LEADING)
+            draw.text(at, line, fill=INK, font=font)
+    return sheet
