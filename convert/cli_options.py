@@ -33,6 +33,7 @@ csv_options = together(
     click.option("--skip-rows", default=0, show_default=True, help="Lines to leave out at the top of each file."),
     click.option("--columns", type=Numbers("0,1,-1"), help="Columns to keep, such as 0,1,-1.  [default: all]"),
     click.option("--allow-nan", is_flag=True, help="Take NaN and infinity as values."),
+    click.option("--scale", default=1, show_default=True, help="Training divides by this: 255 for pixels of 0 to 255."),
 )
 image_options = together(
     click.option(

@@ -46,6 +46,7 @@ class CSVDecoder:
             keeps all.
         shape: The shape of a sample; None is the file's own: (rows, columns) without axes of length 1.
         allow_nan: Whether NaN and infinities are values; else they are an error.
+        scale: What training divides values by, such as 255; they are decoded, and stored, as they are.
 
     Raises:
         OptionError: An option has a value that cannot be used.
@@ -57,11 +58,14 @@ class CSVDecoder:
     columns: tuple[int, ...] | None = None
     shape: tuple[int, ...] | None = None
     allow_nan: bool = False
+    scale: int = 1
 
     def __post_init__(self) -> None:
         if self.decimal not in (".", ","):
             raise OptionError(f"--decimal: found {self.decimal!r}, expected . or ,")
         _check_delimiter(self.delimiter, self.decimal)
+        if not isinstance(self.scale, int) or self.scale < 1:
+            raise OptionError(f"--scale: found {self.scale!r}, expected a whole number of 1 or more, such as 255")
         if not isinstance(self.skip_rows, int) or self.skip_rows < 0:
             raise OptionError(f"--skip-rows: found {self.skip_rows!r}, expected a number of lines, 0 or more")
         if self.columns is not None:
@@ -74,9 +78,9 @@ class CSVDecoder:
             object.__setattr__(self, "shape", shape)
 
     def scale_for(self, dtype: np.dtype[Any]) -> int:
-        """Return 1: numbers are trained on as they are, whatever their dtype."""
+        """Return what training divides values by, whatever their dtype."""
         del dtype
-        return 1
+        return self.scale
 
     def __call__(self, data: bytes) -> npt.NDArray[np.float64]:
         """Decode one file.

@@ -22,7 +22,7 @@ from seekless.source.targets import Classes, TargetOptions, Targets, typed_targe
 
 __all__ = ["SourceOptions", "open_files", "open_source", "row_targets"]
 
-_CSV_ONLY = ("rows", "shape", "delimiter", "decimal", "skip_rows", "columns", "allow_nan")
+_CSV_ONLY = ("rows", "shape", "delimiter", "decimal", "skip_rows", "columns", "allow_nan", "scale")
 _IMAGE_ONLY = ("size", "resize", "channels")
 _OF_TARGETS = {"target_columns": "--target-column", "target_type": "--target-type", "classes": "--classes-from"}
 
@@ -44,6 +44,7 @@ class SourceOptions:
         skip_rows: Lines to leave out at the beginning of each file.
         columns: The columns to keep.
         allow_nan: Whether NaN and infinity are values.
+        scale: What training divides values by, such as 255 for pixels of 0 to 255.
         size: (height, width) that images are resized to; None to leave them as they are.
         resize: "stretch", "fit" or "crop"; see `seekless.source.image.ImageDecoder`.
         channels: 1, 3 or 4; None for each image's own.
@@ -61,6 +62,7 @@ class SourceOptions:
     skip_rows: int = 0
     columns: tuple[int, ...] | None = None
     allow_nan: bool = False
+    scale: int = 1
     size: tuple[int, int] | None = None
     resize: Resize = "stretch"
     channels: Literal[1, 3, 4] | None = None
@@ -179,7 +181,13 @@ def _decoder(options: SourceOptions) -> CSVDecoder | ImageDecoder:
     if options.kind == "image":
         return ImageDecoder(options.size, options.resize, options.channels)
     return CSVDecoder(
-        options.delimiter, options.decimal, options.skip_rows, options.columns, options.shape, options.allow_nan
+        options.delimiter,
+        options.decimal,
+        options.skip_rows,
+        options.columns,
+        options.shape,
+        options.allow_nan,
+        options.scale,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import seekless
 from seekless.convert import run as run_module
-from seekless.errors import SourceError
+from seekless.errors import OptionError, SourceError
 from seekless.source import table as table_module
 
 RANDOM = np.random.default_rng(11)
@@ -222,3 +222,17 @@ class TestTables:
         during(monkeypatch, lambda: (root / "t.csv").write_text("label,a\n1,2\n"))
         with pytest.raises(SourceError, match=r"found 5 bad of 5 .*\n  t\.csv#0: found a table that changed while it"):
             pack(root / "t.csv", store, rows=True, target_columns=("label",))
+
+
+def test_scale_divides_for_training_alone(write, store):
+    root = write({"t.csv": "label,a,b\n0,255,51\n1,0,102\n"})
+    pack(root / "t.csv", store, rows=True, target_columns=("label",), scale=255)
+    opened = seekless.open(store)
+    assert sorted(opened["x"].tolist()) == [[0.0, 102.0], [255.0, 51.0]]
+    ((x, _),) = opened.batches(2, shuffle=False)
+    assert sorted(x.tolist()) == sorted((np.array([[0, 102], [255, 51]], np.float32) / np.float32(255)).tolist())
+
+
+def test_a_scale_below_one_is_refused(write, store):
+    with pytest.raises(OptionError, match=r"--scale: found 0, expected a whole number of 1 or more, such as 255"):
+        pack(write({"t.csv": "1,2\n"}) / "t.csv", store, rows=True, labels="none", scale=0)

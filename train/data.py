@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seekless.errors import TrainError
 from seekless.loader.files import FileSequence
 from seekless.loader.sequence import StoreSequence
@@ -14,6 +16,8 @@ from seekless.train.options import Options
 __all__ = ["Data", "open_data"]
 
 DEFAULT_TEST_FRACTION = 0.1
+# Beyond this the first layer of a fresh model saturates or takes many steps to come down.
+LARGE_VALUE = 32.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,17 @@ class Data:
     sample_shape: tuple[int, ...]
     class_count: int
     described: dict[str, Any]
+
+    def hint(self) -> str:
+        """Return advice where the first samples to train on have values that models learn badly from; else ""."""
+        batch = self.test[0]
+        highest = float(np.abs(batch[0] if isinstance(batch, tuple) else batch).max())
+        if highest <= LARGE_VALUE:
+            return ""
+        return (
+            f"{self.name}: values reach {highest:g} and are trained on as they are; models learn better from 0 to 1: "
+            f"convert with --scale {255 if highest <= 255 else round(highest)}"
+        )
 
 
 def open_data(options: Options) -> Data:

@@ -69,6 +69,8 @@ def train_model(options: Options) -> Result:
             f"{options.model}, {model.count_params():,} parameters: {data.train.samples:,} samples to train, "
             f"{data.test.samples:,} to test"
         )
+        if hint := data.hint():
+            print(hint, file=sys.stderr)
     run = _Run(folder, options, model, data)
     with _left(run), _errors_of(data):
         run.train()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import seekless
 from seekless.errors import SourceNotFoundError, StoreFormatError, StoreNotFoundError, TrainError
 from seekless.train.data import open_data
 from seekless.train.options import Options
@@ -88,3 +89,13 @@ def test_what_is_not_there_or_no_store_is_told(tmp_path):
         open_data(Options(str(tmp_path / "text.h5")))
     with pytest.raises(SourceNotFoundError, match="nowhere: found no such"):
         open_data(Options(files=str(tmp_path / "nowhere")))
+
+
+@pytest.mark.parametrize(("highest", "advice"), [(1, ""), (30, ""), (255, "--scale 255"), (1000, "--scale 1000")])
+def test_large_values_are_pointed_out(tmp_path, highest, advice):
+    rows = [f"{i % 2},{highest if i % 2 else 0},0.5" for i in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["label,a,b", *rows]) + "\n")
+    seekless.pack(tmp_path / "t.csv", tmp_path / "t.h5", rows=True, target_columns=("label",), progress=False)
+    hint = open_data(Options(store=str(tmp_path / "t.h5"), batch_size=4)).hint()
+    assert hint.endswith(advice)
+    assert bool(hint) == bool(advice)
