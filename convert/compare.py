@@ -13,8 +13,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from seekless.convert.census import Census
-from seekless.convert.pool import available_cores, map_runs
-from seekless.convert.run import FEW_SAMPLES, targets_of
+from seekless.convert.pool import map_runs, worker_count
+from seekless.convert.run import targets_of
 from seekless.convert.workers import RunResult
 from seekless.errors import OptionError, StoreError
 from seekless.source.folder import NO_LABELS
@@ -114,9 +114,7 @@ def compare(
     opened = open_source(root, what, bad)
     check = _Check(store, opened, progress)
     census = Census(opened)
-    if workers is None:
-        workers = available_cores()
-        workers = 0 if len(opened) <= FEW_SAMPLES or workers == 1 else workers
+    workers = worker_count(workers, len(opened))
     with tqdm(total=len(opened), desc="comparing", unit="sample", disable=not progress) as bar:
         for result in map_runs(opened.reader(), opened.runs(), workers):
             bar.update(census.add(result))
@@ -144,11 +142,8 @@ def options_of(header: Header, given: Mapping[str, Any]) -> SourceOptions:
     recorded = {name: value for name, value in header.options.items() if name in names}
     # JSON has no tuples.
     recorded = {name: tuple(value) if isinstance(value, list) else value for name, value in recorded.items()}
-    x = header.fields["x"]
-    if x.scale != 1:
-        recorded["kind"] = "image"
-    elif x.encoding.logical_dtype == np.float64:
-        recorded["kind"] = "csv"
+    # Numbers as text are float64, pictures never; the scale does not tell, CSV may have one too.
+    recorded["kind"] = "csv" if header.fields["x"].encoding.logical_dtype == np.float64 else "image"
     if "y" not in header.fields:
         recorded["labels"] = NO_LABELS
     elif header.target_kind:

@@ -297,3 +297,11 @@ def test_options_are_read_from_the_record(pack, table, tiny_png):
     assert (what.target_type, what.labels) == ("class", None)
     what = options_of(pack(tiny_png.root, size=(4, 4)).header, {"channels": 3})
     assert (what.kind, what.size, what.channels) == ("image", (4, 4), 3)
+
+
+def test_a_scale_makes_no_pictures_of_numbers(pack, tmp_path):
+    (tmp_path / "t.csv").write_text("label,a,b\n0,255,51\n1,0,102\n")
+    store = pack(tmp_path / "t.csv", rows=True, target_columns=("label",), scale=255)
+    assert against(store, tmp_path / "t.csv").equal
+    (tmp_path / "t.csv").write_text("label,a,b\n0,255,51\n1,0,103\n")
+    assert against(store, tmp_path / "t.csv").different == 1
