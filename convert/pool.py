@@ -14,10 +14,12 @@ from seekless.convert.workers import RunResult, begin, encode_run, work
 from seekless.errors import ConvertError
 from seekless.source.samples import Reader
 
-__all__ = ["available_cores", "map_runs"]
+__all__ = ["available_cores", "map_runs", "worker_count"]
 
 # Runs handed out and not yet answered, for each worker: enough that none waits for the parent.
 AHEAD = 3
+# Starting processes costs about as long as decoding this many small files.
+FEW_SAMPLES = 512
 
 
 def available_cores() -> int:
@@ -25,6 +27,19 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # pragma: no cover (macOS, Windows)
+
+
+def worker_count(wanted: int | None, samples: int) -> int:
+    """Return how many worker processes to use.
+
+    Args:
+        wanted: As asked for; None for one a core, but none where that would not help.
+        samples: Samples in the source.
+    """
+    if wanted is not None:
+        return wanted
+    cores = available_cores()
+    return 0 if samples <= FEW_SAMPLES or cores == 1 else cores
 
 
 def map_runs(reader: Reader, runs: Iterable[Any], workers: int) -> Iterator[RunResult]:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from seekless.convert.census import Census, by_key, refuse, write_list
 from seekless.convert.gather import blocks_of, gather
 from seekless.convert.options import Options, Summary
-from seekless.convert.pool import available_cores, map_runs
+from seekless.convert.pool import map_runs, worker_count
 from seekless.convert.scatter import Piece, Scatter
 from seekless.convert.target import Target, writing
 from seekless.convert.workers import Form
@@ -31,10 +31,7 @@ from seekless.store.kinds import create, stored_bytes, suffix_of
 from seekless.store.schema import Field, Header, boundaries, label_block_length, sample_block_length
 from seekless.store.store import open as open_store
 
-__all__ = ["FEW_SAMPLES", "pack", "targets_of"]
-
-# Starting processes costs about as long as decoding this many small files.
-FEW_SAMPLES = 512
+__all__ = ["pack", "targets_of"]
 
 
 def pack(
@@ -135,9 +132,7 @@ def _read(source: Source, positions: npt.NDArray[np.int64], target: Target, opti
 def _read_once(
     source: Source, positions: npt.NDArray[np.int64], target: Target, options: Options, form: Form | None
 ) -> tuple[Census, Scatter, Form | None]:
-    workers = available_cores() if options.workers is None else options.workers
-    if options.workers is None and (len(source) <= FEW_SAMPLES or workers == 1):
-        workers = 0
+    workers = worker_count(options.workers, len(source))
     shutil.rmtree(target.parts, ignore_errors=True)  # of a first pass
     census, scatter = Census(source), Scatter(len(source), options.memory, target.parts)
     with tqdm(total=len(source), desc="reading", unit="sample", disable=not options.progress) as bar:

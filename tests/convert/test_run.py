@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import seekless
+from seekless.convert import pool as pool_module
 from seekless.convert import run as run_module
 from seekless.convert.scatter import Scatter
 from seekless.errors import ConvertError, OptionError, SourceError, SourceNotFoundError, StoreExistsError
@@ -529,7 +530,7 @@ class TestWorkers:
 
         real = run_module.map_runs
         monkeypatch.setattr(run_module, "map_runs", map_runs)
-        monkeypatch.setattr(run_module, "available_cores", lambda: cores)
+        monkeypatch.setattr(pool_module, "available_cores", lambda: cores)
         pack(write_source({f"{number}": [1] for number in range(count)}), tmp_path / "a.h5", workers=None)
         assert asked == [workers]
 
