@@ -63,7 +63,7 @@ def list_files(root: Path, under: str, suffixes: frozenset[str], unreadable: lis
         )
     if odd and unreadable is not None:
         unreadable += map(os.fsencode, odd)
-        found = [file for file in found if file[0] not in set(odd)]
+        found = [file for file in found if _is_utf8(file[0])]
     keys = [key for key, _ in found]
     return Listing(keys, np.fromiter((inode for _, inode in found), np.int64, len(found)))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from seekless.errors import TrainError
 from seekless.loader.files import FileSequence
@@ -30,6 +31,7 @@ class Data:
         test: Batches to test on, in one order.
         sample_shape: The shape of one sample.
         class_count: Number of classes.
+        highest: The largest magnitude that training sees in the first few samples.
         described: What `config.json` says of it.
     """
 
@@ -38,17 +40,16 @@ class Data:
     test: StoreSequence | FileSequence
     sample_shape: tuple[int, ...]
     class_count: int
+    highest: float
     described: dict[str, Any]
 
     def hint(self) -> str:
         """Return advice where the first samples to train on have values that models learn badly from; else ""."""
-        batch = self.test[0]
-        highest = float(np.abs(batch[0] if isinstance(batch, tuple) else batch).max())
-        if highest <= LARGE_VALUE:
+        if self.highest <= LARGE_VALUE:
             return ""
         return (
-            f"{self.name}: values reach {highest:g} and are trained on as they are; models learn better from 0 to 1: "
-            f"convert with --scale {255 if highest <= 255 else round(highest)}"
+            f"{self.name}: values reach {self.highest:g} and are trained on as they are; models learn better from 0 "
+            f"to 1: convert with --scale {255 if self.highest <= 255 else round(self.highest)}"
         )
 
 
@@ -80,12 +81,14 @@ def _store_data(path: str, options: Options) -> Data:
     store = open_store(path)
     _check_classes(path, store.header.target_kind, options.model)
     train, test = _splits(store, options.test_fraction)
+    x = store.header.fields["x"]
     return Data(
         name=Path(path).name.split(".")[0] or "store",
         train=StoreSequence(store, options.batch_size, split=train, seed=options.seed, shuffle="window"),
         test=StoreSequence(store, options.batch_size, split=test, shuffle=False),
         sample_shape=store.shape[1:],
         class_count=store.header.class_count,
+        highest=_highest(x.encoding.decode(store.read("x", 0, min(len(store), x.block_length))), x.scale),
         described={"store": path, "samples": len(store), "shuffled": store.header.shuffled, "seed": store.header.seed},
     )
 
@@ -103,14 +106,21 @@ def _file_data(path: str, options: Options) -> Data:
     train = FileSequence(path, options.batch_size, split=(0.0, edge), seed=options.seed, **options.decoding)
     source = train.source
     _check_classes(path, "" if source.targets is None else source.targets.kind, options.model)
+    first = source.read(0)
     return Data(
         name=Path(path).resolve().name or "files",
         train=train,
         test=FileSequence(source, options.batch_size, split=(edge, 1.0), shuffle=False),
-        sample_shape=source.read(0).shape,
+        sample_shape=first.shape,
         class_count=0 if source.targets is None else source.targets.class_count,
+        highest=_highest(first, source.scale_for(first.dtype)),
         described={"files": path, "samples": len(source)},
     )
+
+
+def _highest(samples: npt.NDArray[Any], scale: int) -> float:
+    values = np.abs(samples.astype(np.float64))
+    return float(values.max(where=np.isfinite(values), initial=0) / scale)
 
 
 def _check_classes(path: str, target_kind: str, model: str) -> None:
