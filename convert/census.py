@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.convert.narrow import candidates, smallest
+from seekless.convert.wanted import Tried, choose, wanted_encodings
 from seekless.convert.workers import Form, RunResult
 from seekless.errors import SourceError
 from seekless.source.samples import BadSample, Source
@@ -25,6 +26,8 @@ class Census:
 
     Attributes:
         source: The source.
+        dtype: The stored dtype that is asked for, if one is.
+        lossy: Whether it may keep the nearest values.
         bytes_read: Bytes of everything that was read so far.
         forms: The samples of each form, by number.
         bad: The samples that cannot be used.
@@ -32,18 +35,23 @@ class Census:
     """
 
     source: Source
+    dtype: str | None = None
+    lossy: bool = False
     bytes_read: int = 0
     forms: dict[Form, list[npt.NDArray[np.int64]]] = field(default_factory=dict)
     bad: list[BadSample] = field(default_factory=list)
     labels: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = field(default_factory=list)
     _number_of: dict[tuple[str, ...], int] = field(default_factory=dict)
     _proved: dict[Form, int] = field(default_factory=dict)
+    _tried: dict[Form, tuple[Tried, ...]] = field(default_factory=dict)
 
     def add(self, result: RunResult) -> int:
         """Add a run; return how many samples it was."""
         for group in result.groups:
             self.forms.setdefault(group.form, []).append(group.indices)
             self._proved[group.form] = self._proved.get(group.form, -1) & group.proved
+            before = self._tried.get(group.form, group.tried)
+            self._tried[group.form] = tuple(one + other for one, other in zip(before, group.tried, strict=True))
         self.bad += result.bad
         self.bytes_read += result.bytes_read
         if result.labels.size:
@@ -74,7 +82,14 @@ class Census:
 
     @property
     def encoding(self) -> Encoding:
-        """The smallest encoding that gives every sample of the chosen form back bit for bit."""
+        """The encoding of the dtype that is asked for, else the smallest that gives every sample back bit for bit.
+
+        Raises:
+            OptionError: A value does not come back from the dtype that is asked for, and loss is not allowed.
+        """
+        if self.dtype is not None:
+            encodings = wanted_encodings(self.dtype, np.dtype(self.form[1]))
+            return choose(encodings, self._tried[self.form], self.source.keys, lossy=self.lossy)
         return candidates(np.dtype(self.form[1]))[smallest(self._proved[self.form])]
 
     @property

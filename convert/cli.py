@@ -28,6 +28,10 @@ def convert() -> None:
     """Pack many small files into one store of large blocks, in random order, for training with `train`."""
 
 
+# As in seekless.convert.options; written here so that --help need not wait for NumPy.
+DTYPES = ("auto", "uint8", "int8", "uint16", "int16", "float16", "float32", "float64")
+CODECS = ("none", "zstd", "lz4", "gzip", "blosc2", "auto")
+
 _common_options = together(
     target_options,
     click.option("--classes-from", metavar="STORE", help="Number classes as another store does."),
@@ -44,6 +48,23 @@ _common_options = together(
         "--memory", type=ByteSize(), default="1GiB", show_default=True, help="For samples; more goes through files."
     ),
     click.option("--workers", type=int, metavar="N", help="Worker processes.  [default: one a core]"),
+    click.option(
+        "--dtype",
+        type=click.Choice(DTYPES),
+        default="auto",
+        show_default=True,
+        help="Stored; auto: the smallest that gives every value back bit for bit.",
+    ),
+    click.option("--lossy", is_flag=True, help="With --dtype: keep the nearest where a value does not fit."),
+    click.option(
+        "--compression",
+        type=click.Choice(CODECS),
+        default="auto",
+        show_default=True,
+        help="Of blocks; auto: the shortest epochs on a spinning disk.",
+    ),
+    click.option("--block-bytes", type=ByteSize(), metavar="SIZE", help="Of a block at most.  [default: up to 8 MiB]"),
+    click.option("--shard-bytes", type=ByteSize(), metavar="SIZE", help="Spread STORE over files of this size."),
     click.option("--overwrite", is_flag=True, help="Replace STORE if it exists."),
     click.option("--quiet", is_flag=True, help="No progress bar, no summary."),
     click.option("--debug", is_flag=True, help="Show the traceback of an error."),

@@ -4,11 +4,19 @@ import math
 import operator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from seekless.convert.wanted import DTYPES
 from seekless.errors import OptionError
+from seekless.store.codecs import CODECS
 from seekless.store.encoding import Encoding
+from seekless.store.schema import Field
 
-__all__ = ["Options", "Summary"]
+__all__ = ["COMPRESSIONS", "Options", "Summary"]
+
+COMPRESSIONS = (*CODECS, "auto")
+# HDF5 keeps a block's size in 32 bits; long before that one read and one decoding would take too long.
+MAX_BLOCK_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,12 @@ class Options:
         test_fraction: The last part of the store is recorded as its test part; None records no parts.
         workers: Worker processes; None for as many as there are cores, 0 for none.
         memory: Bytes that samples may take before they go through files.
+        dtype: The stored dtype of x, a name of `seekless.convert.wanted.DTYPES`; "auto" for the smallest that gives
+            every value back bit for bit.
+        lossy: Keep the nearest value where `dtype` does not hold it.
+        compression: The codec of x, a name of `seekless.store.codecs.CODECS`; "auto" for that of the shortest epochs.
+        block_bytes: The most bytes of a block of x, before compression; None for the format's rule.
+        shard_bytes: The most bytes of one file of the store, before compression; None for one file.
         on_error: "raise" to stop on samples that cannot be used, "skip" to leave them out.
         overwrite: Replace a store that exists.
         progress: Show progress bars on stderr.
@@ -29,16 +43,24 @@ class Options:
     test_fraction: float | None = None
     workers: int | None = None
     memory: int = 1 << 30
+    dtype: str = "auto"
+    lossy: bool = False
+    compression: str = "auto"
+    block_bytes: int | None = None
+    shard_bytes: int | None = None
     on_error: str = "raise"
     overwrite: bool = False
     progress: bool = True
 
     def __post_init__(self) -> None:
         try:
-            for name in ("seed", "memory", *(["workers"] if self.workers is not None else [])):
+            given = [n for n in ("workers", "block_bytes", "shard_bytes") if getattr(self, n) is not None]
+            for name in ("seed", "memory", *given):
                 object.__setattr__(self, name, operator.index(getattr(self, name)))
         except TypeError:
-            raise OptionError(f"--{name}: found {getattr(self, name)!r}, expected a whole number") from None
+            raise OptionError(
+                f"--{name.replace('_', '-')}: found {getattr(self, name)!r}, expected a whole number"
+            ) from None
         if not -(2**63) <= self.seed < 2**63:
             raise OptionError(f"--seed: found {self.seed}, expected an integer of 64 bits")
         if self.test_fraction is not None and not 0 < self.test_fraction < 1:
@@ -47,8 +69,27 @@ class Options:
             raise OptionError(f"--on-error: found {self.on_error!r}, expected raise or skip")
         if self.workers is not None and self.workers < 0:
             raise OptionError(f"--workers: found {self.workers}, expected 0 or more")
+        for name, choices in (("dtype", ("auto", *DTYPES)), ("compression", COMPRESSIONS)):
+            if getattr(self, name) not in choices:
+                raise OptionError(f"--{name}: found {getattr(self, name)!r}, expected one of {', '.join(choices)}")
+        if self.lossy and self.dtype == "auto":
+            raise OptionError(
+                "--lossy: found no --dtype beside it, expected the dtype to store, such as --dtype float32"
+            )
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        if self.block_bytes is not None and not 1 <= self.block_bytes <= MAX_BLOCK_BYTES:
+            raise OptionError(f"--block-bytes: found {self.block_bytes} bytes, expected 1 to {MAX_BLOCK_BYTES}")
+        if self.shard_bytes is not None and self.shard_bytes < 1:
+            raise OptionError(f"--shard-bytes: found {self.shard_bytes} bytes, expected 1 or more")
         if self.memory < 1 << 20:
             raise OptionError(f"--memory: found {self.memory} bytes, expected 1 MiB or more")
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what a store says of how it was converted: no path, and nothing that does not change its bytes."""
+        names = ("on_error", "test_fraction", "dtype", "lossy", "compression", "block_bytes", "shard_bytes")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -59,8 +100,10 @@ class Summary:
         store: The store.
         samples: Samples in it.
         skipped: Samples that were left out.
-        shape: The shape of one.
-        encoding: How values are stored.
+        field: How x is stored.
+        why_codec: Why by this codec, where it was not asked for by name.
+        lossy: Whether values may have been rounded.
+        shards: Files that hold the samples of a store that is spread over several; else 0.
         classes: Number of classes; 0 where targets are numbers.
         bytes_in: Bytes of all files read.
         bytes_out: Bytes of the store.
@@ -70,30 +113,47 @@ class Summary:
     store: Path
     samples: int
     skipped: int
-    shape: tuple[int, ...]
-    encoding: Encoding
+    field: Field
+    why_codec: str
+    lossy: bool
+    shards: int
     classes: int
     bytes_in: int
     bytes_out: int
     seconds: float
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        return self.field.sample_shape
+
+    @property
+    def encoding(self) -> Encoding:
+        """How values are stored."""
+        return self.field.encoding
+
     def __str__(self) -> str:
-        logical = self.encoding.logical_dtype
-        if self.encoding.dtype == logical:
-            why = "as the files have it; nothing smaller gives every value back bit for bit"
-        else:
-            values = self.samples * math.prod(self.shape)
-            why = f"gives all {values:,} {logical.name} values back bit for bit"
         lines = [
             f"{self.store}",
             f"  samples  {self.samples:,}" + (f" of {self.classes} classes" if self.classes else ""),
             *([f"  skipped  {self.skipped:,}, listed in {self.store}.skipped.csv"] if self.skipped else []),
             f"  shape    {' x '.join(map(str, self.shape)) or 'one value'}",
-            f"  dtype    {self.encoding} ({why})",
+            f"  dtype    {self.encoding} ({self._why_dtype()})",
+            f"  codec    {self.field.codec}" + (f" ({self.why_codec})" if self.why_codec else ""),
+            *([f"  shards   {self.shards:,}"] if self.shards else []),
             f"  bytes    {_megabytes(self.bytes_in)} -> {_megabytes(self.bytes_out)}",
             f"  time     {self.seconds:.1f} s, {self.samples / max(self.seconds, 1e-9):,.0f} samples/s",
         ]
         return "\n".join(lines)
+
+    def _why_dtype(self) -> str:
+        logical = self.encoding.logical_dtype
+        if self.lossy:
+            return f"as asked for, with loss: the nearest to each {logical.name} value"
+        if self.encoding.dtype == logical:
+            return "as the files have it; nothing smaller gives every value back bit for bit"
+        values = self.samples * math.prod(self.shape)
+        return f"gives all {values:,} {logical.name} values back bit for bit"
 
 
 def _megabytes(size: int) -> str:

@@ -42,13 +42,14 @@ def worker_count(wanted: int | None, samples: int) -> int:
     return 0 if samples <= FEW_SAMPLES or cores == 1 else cores
 
 
-def map_runs(reader: Reader, runs: Iterable[Any], workers: int) -> Iterator[RunResult]:
+def map_runs(reader: Reader, runs: Iterable[Any], workers: int, *, dtype: str | None = None) -> Iterator[RunResult]:
     """Decode runs of samples, in this process or in several, and yield each as it is done, in any order.
 
     Args:
         reader: Decodes runs of the source.
         runs: What to do, in the order in which it is begun.
         workers: Worker processes; 0 to decode in this one.
+        dtype: The stored dtype to try values in, if one is asked for.
 
     Raises:
         ConvertError: A worker process died; the message names what it may have been reading.
@@ -57,11 +58,11 @@ def map_runs(reader: Reader, runs: Iterable[Any], workers: int) -> Iterator[RunR
         for run in runs:
             rest = run
             while rest is not None:
-                result = encode_run(reader.read(rest))
+                result = encode_run(reader.read(rest), dtype)
                 yield result
                 rest = result.rest
         return
-    executor = _start(reader, workers)
+    executor = _start(reader, workers, dtype)
     pending: dict[Future[RunResult], Any] = {}
     try:
         for run in runs:
@@ -80,13 +81,13 @@ def map_runs(reader: Reader, runs: Iterable[Any], workers: int) -> Iterator[RunR
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _start(reader: Reader, workers: int) -> Executor:
+def _start(reader: Reader, workers: int, dtype: str | None) -> Executor:
     # A fork of a process with threads (Keras has many) can hang: the server forks from a fresh process instead.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload(["seekless.convert.workers"])
-    return ProcessPoolExecutor(workers, context, begin, (reader,))
+    return ProcessPoolExecutor(workers, context, begin, (reader, dtype))
 
 
 def _submit(executor: Executor, run: Any, pending: dict[Future[RunResult], Any]) -> None:

@@ -1,11 +1,9 @@
 """A conversion as one call: files -> workers -> scatter -> gather -> blocks -> a store."""
 
 import dataclasses
-import math
 import shutil
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,20 +13,20 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from seekless.convert.census import Census, by_key, refuse, write_list
-from seekless.convert.gather import blocks_of, gather
+from seekless.convert.gather import gather
+from seekless.convert.layout import lay_out
 from seekless.convert.options import Options, Summary
 from seekless.convert.pool import map_runs, worker_count
 from seekless.convert.scatter import Piece, Scatter
 from seekless.convert.target import Target, writing
 from seekless.convert.workers import Form
+from seekless.convert.write import write
 from seekless.errors import ConvertError, OptionError
 from seekless.source.open import SourceOptions, open_source, row_targets
 from seekless.source.permutation import random_positions
 from seekless.source.samples import BadSample, Source
 from seekless.source.targets import Classes, Targets
-from seekless.store.encoding import Encoding
-from seekless.store.kinds import create, stored_bytes, suffix_of
-from seekless.store.schema import Field, Header, boundaries, label_block_length, sample_block_length
+from seekless.store.kinds import suffix_of
 from seekless.store.store import open as open_store
 
 __all__ = ["pack", "targets_of"]
@@ -44,10 +42,10 @@ def pack(
     Args:
         source: A folder of CSV files or of images; with `rows=True` a table, or a folder of tables, a row a sample.
         store: What to make: an `.h5` file or an `.npy.d` folder.
-        **options: The fields of `seekless.convert.options.Options` (seed, test_fraction, workers, memory, on_error,
-            overwrite, progress) and of `seekless.source.open.SourceOptions` (kind, labels, rows, target_columns,
-            target_type, classes_from, shape, size, resize, channels, delimiter, decimal, skip_rows, columns,
-            allow_nan).
+        **options: The fields of `seekless.convert.options.Options` (seed, test_fraction, workers, memory, dtype, lossy,
+            compression, block_bytes, shard_bytes, on_error, overwrite, progress) and of
+            `seekless.source.open.SourceOptions` (kind, labels, rows, target_columns, target_type, classes_from, shape,
+            size, resize, channels, delimiter, decimal, skip_rows, columns, allow_nan, scale).
 
     Returns:
         What was done.
@@ -61,7 +59,7 @@ def pack(
     start = time.perf_counter()
     how, what = _checked(options)
     path = Path(store)
-    suffix = suffix_of(path)
+    suffix_of(path)
     bad: list[BadSample] = []
     lists = {name: path.with_name(f"{path.name}.{name}.csv") for name in ("errors", "skipped")}
     with writing(path, overwrite=how.overwrite) as target:
@@ -80,17 +78,21 @@ def pack(
         kept = census.kept
         order = np.argsort(positions)  # the sample at each place
         order = order[kept[order]]
-        header, values = _layout(opened, targets_of(opened, census, what), census, order, how, what)
-        _write(suffix, target, header, scatter, kept[np.argsort(positions)], values, how)
+        header, values = lay_out(opened, targets_of(opened, census, what), census, order, how, what)
+        x = header.fields["x"]
+        rows = gather(scatter.partitions(x.sample_bytes), x, kept[np.argsort(positions)])
+        written = write(path, target.partial, header, rows, values, how, worker_count(how.workers, len(opened)))
     return Summary(
         store=path,
         samples=header.length,
         skipped=len(bad),
-        shape=header.fields["x"].sample_shape,
-        encoding=header.fields["x"].encoding,
+        field=written.header.fields["x"],
+        why_codec=written.why,
+        lossy=how.lossy,
+        shards=written.shards,
         classes=header.class_count,
         bytes_in=census.bytes_read,
-        bytes_out=stored_bytes(path),
+        bytes_out=open_store(path).nbytes,
         seconds=time.perf_counter() - start,
     )
 
@@ -134,9 +136,10 @@ def _read_once(
 ) -> tuple[Census, Scatter, Form | None]:
     workers = worker_count(options.workers, len(source))
     shutil.rmtree(target.parts, ignore_errors=True)  # of a first pass
-    census, scatter = Census(source), Scatter(len(source), options.memory, target.parts)
+    dtype = None if options.dtype == "auto" else options.dtype
+    census, scatter = Census(source, dtype, options.lossy), Scatter(len(source), options.memory, target.parts)
     with tqdm(total=len(source), desc="reading", unit="sample", disable=not options.progress) as bar:
-        for result in map_runs(source.reader(), source.runs(), workers):
+        for result in map_runs(source.reader(), source.runs(), workers, dtype=dtype):
             bar.update(census.add(result))
             if census.bad:
                 bar.set_postfix_str(f"{len(census.bad):,} bad", refresh=False)
@@ -166,77 +169,3 @@ def targets_of(source: Source, census: Census, options: SourceOptions) -> Target
     spelled = np.concatenate([codes for _, codes in census.labels])
     good = census.kept[numbers]
     return row_targets(numbers[good], spelled[good], census.spellings, len(source), str(source.root), options)
-
-
-def _layout(
-    source: Source,
-    targets: Targets | None,
-    census: Census,
-    order: npt.NDArray[np.int64],
-    how: Options,
-    what: SourceOptions,
-) -> tuple[Header, dict[str, npt.NDArray[Any]]]:
-    """Lay out the fields, and put targets and keys in the order of the store."""
-    length, (shape, dtype), encoding = len(order), census.form, census.encoding
-    sample_bytes = encoding.dtype.itemsize * math.prod(shape)
-    x = Field("x", shape, encoding, sample_block_length(sample_bytes, length), source.scale_for(np.dtype(dtype)))
-    values = {} if targets is None else {"y": targets.values[order]}
-    values["key"] = np.array([source.keys[index].encode() for index in order.tolist()])
-    fraction = how.test_fraction
-    ends = () if fraction is None else boundaries(length, (1 - fraction, fraction))
-    if fraction is not None and not 0 < ends[0] < length:
-        raise OptionError(f"--test-fraction: found {fraction} of {length} samples, expected one or more in each part")
-    header = Header(
-        length=length,
-        fields={"x": x, **{name: _label_field(name, array) for name, array in values.items()}},
-        shuffled=True,
-        seed=how.seed,
-        created_by=f"seekless {version('seekless')}",
-        boundaries=ends,
-        target_kind="" if targets is None else targets.kind,
-        class_count=0 if targets is None else targets.class_count,
-        class_names=None if targets is None else targets.class_names,
-        options={"on_error": how.on_error, "test_fraction": fraction, **what.recorded()},
-    )
-    return header, values
-
-
-def _label_field(name: str, values: npt.NDArray[Any]) -> Field:
-    item_bytes = values.dtype.itemsize * math.prod(values.shape[1:])
-    encoding = Encoding(values.dtype, values.dtype)
-    return Field(name, values.shape[1:], encoding, label_block_length(item_bytes, len(values)))
-
-
-def _write(
-    suffix: str,
-    target: Target,
-    header: Header,
-    scatter: Scatter,
-    kept: npt.NDArray[np.bool_],
-    values: dict[str, npt.NDArray[Any]],
-    options: Options,
-) -> None:
-    x = header.fields["x"]
-    blocks = x.blocks(header.length)
-    _check_room(
-        target.partial, sum(field.blocks(header.length) * field.block_bytes for field in header.fields.values())
-    )
-    with (
-        create(suffix, target.partial, header) as writer,
-        tqdm(total=blocks, desc="writing", unit="block", disable=not options.progress) as bar,
-    ):
-        for block in blocks_of(x, gather(scatter.partitions(x.sample_bytes), x, kept)):
-            writer.append("x", block)
-            bar.update()
-        for name, array in values.items():
-            for block in blocks_of(header.fields[name], [array]):
-                writer.append(name, block)
-
-
-def _check_room(path: Path, wanted: int) -> None:
-    free = shutil.disk_usage(path.parent).free
-    if free < wanted:
-        raise ConvertError(
-            f"{path.parent}: found {free / 1e6:,.0f} MB free, expected {wanted / 1e6:,.0f} MB for the store; free "
-            "some, or write to another disk"
-        )

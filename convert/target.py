@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from seekless.convert.commit import put_in_place, remove, tidy
 from seekless.errors import ConvertError, StoreExistsError
 from seekless.store.kinds import looks_like_a_store
 
@@ -53,15 +53,15 @@ def writing(path: Path, *, overwrite: bool) -> Iterator[Target]:
     _check_free(path, overwrite=overwrite)
     target = Target(path.with_name(f"{path.name}.partial"), path.with_name(f"{path.name}.parts"))
     with _locked(path.with_name(f"{path.name}.lock"), path):
-        _remove(target.partial, target.parts)  # what a killed run left
-        _finish_swap(path)
+        remove(target.parts)
+        tidy(target.partial, path)
         try:
             _check_free(path, overwrite=overwrite)
             yield target
             _check_free(path, overwrite=overwrite)
-            _put_in_place(target.partial, path)
+            put_in_place(target.partial, path)
         finally:
-            _remove(target.partial, target.parts)
+            remove(target.partial, target.parts)
 
 
 def _check_free(path: Path, *, overwrite: bool) -> None:
@@ -75,39 +75,6 @@ def _check_free(path: Path, *, overwrite: bool) -> None:
             f"{path}: found something there that is no store, expected a store to replace; remove it yourself, or name "
             "another"
         )
-
-
-def _aside(path: Path) -> Path:
-    return path.with_name(f"{path.name}.replaced")  # .old would be a name for backups of the user's own
-
-
-def _finish_swap(path: Path) -> None:
-    """Put back, or remove, what a run left aside that was killed while it swapped folders."""
-    aside = _aside(path)
-    if os.path.lexists(path):
-        _remove(aside)
-    elif os.path.lexists(aside):
-        os.replace(aside, path)
-
-
-def _put_in_place(partial: Path, path: Path) -> None:
-    if partial.is_dir() and os.path.lexists(path):
-        os.replace(path, _aside(path))  # no rename replaces a folder that holds files
-        try:
-            os.replace(partial, path)
-        finally:
-            _finish_swap(path)
-    else:
-        os.replace(partial, path)
-    _sync_folder(path.parent)
-
-
-def _remove(*paths: Path) -> None:
-    for path in paths:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -152,14 +119,3 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:
         return False
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself survive a power cut."""
-    if os.name != "posix":  # pragma: no cover (a folder cannot be opened there)
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.convert.narrow import candidates, proved, smallest
+from seekless.convert.wanted import Tried, try_encodings, wanted_encodings
 from seekless.source.samples import BadSample, Decoded, Reader
 from seekless.store.encoding import Encoding
 
@@ -30,6 +31,7 @@ class Group:
         stored: (n, *sample_shape), as encoded.
         encoding: The smallest that gives all of them back.
         proved: A bit for every encoding that does.
+        tried: What became of them in each encoding of the dtype that is asked for, where one is.
     """
 
     form: Form
@@ -37,6 +39,7 @@ class Group:
     stored: npt.NDArray[Any]
     encoding: Encoding
     proved: int
+    tried: tuple[Tried, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,16 +68,18 @@ class RunResult:
 
 
 _reader: Reader
+_dtype: str | None
 
 
-def begin(reader: Reader) -> None:
+def begin(reader: Reader, dtype: str | None) -> None:
     """Set up a worker process, once.
 
     Args:
         reader: Decodes runs of the source.
+        dtype: The stored dtype that is asked for, if one is.
     """
-    global _reader  # noqa: PLW0603 (a worker process has one source)
-    _reader = reader
+    global _reader, _dtype
+    _reader, _dtype = reader, dtype
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -89,14 +94,15 @@ def _end_with(parent: Any) -> None:
 
 def work(run: Any) -> RunResult:
     """Do one run in a worker process."""
-    return encode_run(_reader.read(run))
+    return encode_run(_reader.read(run), _dtype)
 
 
-def encode_run(decoded: Decoded) -> RunResult:
+def encode_run(decoded: Decoded, dtype: str | None = None) -> RunResult:
     """Prove and encode the samples of a run.
 
     Args:
         decoded: The run, decoded.
+        dtype: The stored dtype that is asked for, if one is.
 
     Returns:
         Its samples by form, each form in its smallest encoding.
@@ -110,7 +116,8 @@ def encode_run(decoded: Decoded) -> RunResult:
         values = np.stack([decoded.samples[place] for place in places])
         held = proved(values)
         encoding = candidates(values.dtype)[smallest(held)]
-        groups.append(Group(form, indices[places], encoding.encode(values), encoding, held))
+        tried = () if dtype is None else try_encodings(values, indices[places], wanted_encodings(dtype, values.dtype))
+        groups.append(Group(form, indices[places], encoding.encode(values), encoding, held, tried))
     number_of: dict[tuple[str, ...], int] = {}
     labels = np.array([number_of.setdefault(label, len(number_of)) for label in decoded.labels], np.int64)
     return RunResult(

@@ -4,9 +4,10 @@ Opening a store of any kind yields a table for each field. Everything above read
 calls HDF5 again: no global lock, no chunk cache, no handle that a fork could break.
 """
 
+import itertools
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import StoreFormatError
-from seekless.store.schema import Field
+from seekless.store.codecs import codec_named
+from seekless.store.schema import ALIGNMENT, Field
 
-__all__ = ["BlockReader", "BlockTable"]
+__all__ = ["BlockReader", "BlockTable", "joined"]
 
 # Neighbouring blocks are read by one call up to this many bytes, so that scratch memory stays bounded.
 MAX_READ_BYTES = 16 << 20
@@ -29,44 +31,87 @@ class BlockTable:
 
     Attributes:
         field: The field.
-        length: Samples in all blocks.
-        path: The file.
+        paths: The files that hold the blocks.
+        first: int64, (blocks + 1,), the number of the first sample of each block; the last is the number of samples.
+        file: int32, (blocks,), which of the paths.
         offset: int64, (blocks,), bytes from the start of the file.
         nbytes: int64, (blocks,), stored bytes.
         crc: uint32, (blocks,), CRC-32 of the stored bytes.
+        coded: bool, (blocks,), whether the block is compressed; one that the codec did not make smaller is not.
     """
 
     field: Field
-    length: int
-    path: Path
+    paths: tuple[Path, ...]
+    first: npt.NDArray[np.int64]
+    file: npt.NDArray[np.int32]
     offset: npt.NDArray[np.int64]
     nbytes: npt.NDArray[np.int64]
     crc: npt.NDArray[np.uint32]
+    coded: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.offset)
 
+    @property
+    def length(self) -> int:
+        """Samples in all blocks."""
+        return int(self.first[-1])
+
+    def path(self, block: int) -> Path:
+        """Return the file that a block lies in."""
+        return self.paths[int(self.file[block])]
+
     def spans(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Yield (block, first row in it, last row + 1) for the samples start to stop - 1."""
-        length = self.field.block_length
-        for block in range(start // length, -(-stop // length)):
-            first = block * length
-            yield block, max(start - first, 0), min(stop - first, length)
+        block = int(np.searchsorted(self.first, start, "right")) - 1
+        while start < stop:
+            begin, end = int(self.first[block]), min(int(self.first[block + 1]), stop)
+            yield block, start - begin, end - begin
+            start, block = end, block + 1
+
+
+def joined(tables: Sequence[BlockTable]) -> BlockTable:
+    """Return one table of several, one behind the other.
+
+    Args:
+        tables: Of the same field, one or more; their fields may differ in block length.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    starts = np.cumsum([0, *(table.length for table in tables)])
+    files = np.cumsum([0, *(len(table.paths) for table in tables)])
+    return BlockTable(
+        field=tables[0].field,
+        paths=tuple(path for table in tables for path in table.paths),
+        first=np.concatenate([*(t.first[:-1] + start for t, start in zip(tables, starts, strict=False)), starts[-1:]]),
+        file=np.concatenate([t.file + np.int32(file) for t, file in zip(tables, files, strict=False)]),
+        offset=np.concatenate([table.offset for table in tables]),
+        nbytes=np.concatenate([table.nbytes for table in tables]),
+        crc=np.concatenate([table.crc for table in tables]),
+        coded=np.concatenate([table.coded for table in tables]),
+    )
 
 
 class BlockReader:
     """Reads samples of one field by whole blocks; checks each block when it is first read.
 
-    Holds no open file: a file is opened for the length of one call, so a reader survives fork, spawn and pickle.
+    Holds no open file: files are opened for the length of one call, so a reader survives fork, spawn and pickle. A file
+    that was changed or replaced between two calls is noticed, and its blocks are checked again.
 
     Args:
         table: The field's blocks.
         check: Compare each block with its checksum when it is first read.
+
+    Raises:
+        MissingExtraError: The library of the field's codec is not installed.
     """
 
     def __init__(self, table: BlockTable, *, check: bool = True) -> None:
+        codec_named(table.field.codec)
         self.table = table
+        self._check_blocks = check
         self._unchecked = np.full(len(table), check)
+        self._stamps: dict[int, tuple[int, int, int]] = {}  # of each file, as it was when it was last read
 
     def read(self, ranges: Sequence[tuple[int, int]]) -> npt.NDArray[Any]:
         """Read ranges of samples, one behind the other.
@@ -78,20 +123,30 @@ class BlockReader:
             Stored values, (samples in all ranges, *sample_shape).
 
         Raises:
-            StoreFormatError: A block does not have its checksum, or the file is shorter than when it was opened.
-            OSError: The file cannot be read.
+            StoreFormatError: A block does not have its checksum or cannot be decoded, or a file is shorter than when it
+                was opened.
+            OSError: A file cannot be read.
         """
         field = self.table.field
         out = np.empty((sum(stop - start for start, stop in ranges), *field.sample_shape), field.dtype)
         spans = [span for start, stop in ranges for span in self.table.spans(start, stop)]
         row = 0
-        with open(self.table.path, "rb", buffering=0) as file:
-            for run in self._runs(spans):
-                row = self._read_run(file.fileno(), run, out, row)
+        for number, of_file in itertools.groupby(spans, key=lambda span: int(self.table.file[span[0]])):
+            with open(self.table.paths[number], "rb", buffering=0) as file:
+                self._notice_change(number, file.fileno())
+                for run in self._runs(of_file):
+                    row = self._read_run(file.fileno(), run, out, row)
         return out
 
-    def _runs(self, spans: list[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
-        """Group spans whose blocks lie behind each other in the file."""
+    def _notice_change(self, number: int, descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if self._stamps.setdefault(number, stamp) != stamp:
+            self._unchecked[self.table.file == number] = self._check_blocks
+            self._stamps[number] = stamp
+
+    def _runs(self, spans: Iterable[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
+        """Group spans whose blocks lie behind each other in a file."""
         offset, nbytes = self.table.offset, self.table.nbytes
         run: list[tuple[int, int, int]] = []
         for span in spans:
@@ -100,7 +155,7 @@ class BlockReader:
                 end = offset[run[-1][0]] + nbytes[run[-1][0]]
                 total = offset[block] + nbytes[block] - offset[run[0][0]]
                 # A gap below a page is the padding that aligns the next block.
-                if not (0 <= offset[block] - end < 4096 and total <= MAX_READ_BYTES):
+                if not (0 <= offset[block] - end < ALIGNMENT and total <= MAX_READ_BYTES):
                     yield run
                     run = []
             run.append(span)
@@ -108,37 +163,61 @@ class BlockReader:
             yield run
 
     def _read_run(self, descriptor: int, run: list[tuple[int, int, int]], out: npt.NDArray[Any], row: int) -> int:
-        table, field = self.table, self.table.field
+        table = self.table
         start = int(table.offset[run[0][0]])
         stop = int(table.offset[run[-1][0]] + table.nbytes[run[-1][0]])
         scratch = np.empty(stop - start, np.uint8).data
-        self._fill(descriptor, scratch, start)
+        self._fill(descriptor, scratch, start, run[0][0])
         for block, first, last in run:
             at = int(table.offset[block]) - start
             stored = scratch[at : at + int(table.nbytes[block])]
             if self._unchecked[block]:
                 self._check(block, stored)
-            samples = np.frombuffer(stored, field.dtype).reshape(-1, *field.sample_shape)
-            out[row : row + last - first] = samples[first:last]
+            self._decode(block, stored, first, out[row : row + last - first])
             row += last - first
         return row
+
+    def _decode(self, block: int, stored: memoryview, first: int, out: npt.NDArray[Any]) -> None:
+        """Put the samples of a block from the row `first` on into `out`."""
+        field = self.table.field
+        if self.table.coded[block]:
+            whole = len(out) == field.block_length
+            block_of = out if whole else np.empty((field.block_length, *field.sample_shape), field.dtype)
+            self._decompress(block, stored, block_of.reshape(-1).view(np.uint8).data)
+            if whole:
+                return
+        else:
+            block_of = np.frombuffer(stored, field.dtype).reshape(-1, *field.sample_shape)
+        out[...] = block_of[first : first + len(out)]
+
+    def _decompress(self, block: int, stored: memoryview, out: memoryview) -> None:
+        try:
+            codec_named(self.table.field.codec).decode(stored, out)
+        except ValueError as error:
+            raise StoreFormatError(
+                f"{self._name(block)} is damaged: found {error}, expected {len(out)} bytes compressed by "
+                f"{self.table.field.codec}; convert the source again"
+            ) from error
 
     def _check(self, block: int, stored: memoryview) -> None:
         found = zlib.crc32(stored)
         if found != self.table.crc[block]:
             raise StoreFormatError(
-                f"{self.table.path}: block {block} of {self.table.field.name} is damaged: found checksum {found:08x}, "
-                f"expected {self.table.crc[block]:08x}; convert the source again"
+                f"{self._name(block)} is damaged: found checksum {found:08x}, expected {self.table.crc[block]:08x}; "
+                "convert the source again, or open the store again if it was replaced meanwhile"
             )
         self._unchecked[block] = False
 
-    def _fill(self, descriptor: int, buffer: memoryview, offset: int) -> None:
+    def _name(self, block: int) -> str:
+        return f"{self.table.path(block)}: block {block} of {self.table.field.name}"
+
+    def _fill(self, descriptor: int, buffer: memoryview, offset: int, block: int) -> None:
         done = 0
         while done < len(buffer):
             count = _read_at(descriptor, buffer[done:], offset + done)
             if not count:
                 raise StoreFormatError(
-                    f"{self.table.path}: found the end of the file at byte {offset + done}, expected "
+                    f"{self._name(block)}: found the end of the file at byte {offset + done}, expected "
                     f"{offset + len(buffer)} bytes or more; the file was cut short after it was opened"
                 )
             done += count

@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from seekless.store.blocks import BlockTable
 from seekless.store.disk import Disk, disk_of
-from seekless.store.kinds import stored_bytes
 from seekless.store.pieces import pieces
 from seekless.store.schema import (
     MAX_BLOCK_BYTES,
@@ -180,7 +179,7 @@ def describe(store: Store, *, scan: bool | None = None, progress: bool = False) 
     classes = header.target_kind == "class"
     return Description(
         store=store,
-        size=stored_bytes(store.path),
+        size=store.nbytes,
         values=_range(tables["x"], progress) if scan else None,
         targets=_range(tables["y"], progress) if "y" in tables and not classes else None,
         counts=_class_counts(tables["y"], header.class_count) if classes else None,

@@ -34,7 +34,9 @@ class Encoding:
         """
         with np.errstate(invalid="ignore", over="ignore"):  # what does not fit is found by gives_back
             if self.divisor != 1:
-                values = np.rint(values * self.divisor)
+                values = values * self.divisor
+            if self.dtype.kind in "iu" and values.dtype.kind == "f":
+                values = np.rint(values)
             return values.astype(self.dtype, copy=False)
 
     def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -1,7 +1,8 @@
-"""Open a store of one HDF5 file to its tables of blocks, and check it on the way."""
+"""Open one HDF5 file of a store to its tables of blocks, and check it on the way."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +11,40 @@ import numpy as np
 
 from seekless.errors import StoreFormatError
 from seekless.store.blocks import BlockTable
+from seekless.store.codecs import codec_named
 from seekless.store.encoding import Encoding
 from seekless.store.rest import rest_checksum
-from seekless.store.schema import CHECKS, FORMAT, FORMAT_VERSION, REST, Field, Header
+from seekless.store.schema import ALIGNMENT, CHECKS, FORMAT, FORMAT_VERSION, REST, SHARDS, Field, Header, Shard
 
-__all__ = ["block_table", "has_our_format", "read_hdf5"]
+__all__ = ["HDF5File", "block_table", "has_our_format", "read_file"]
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
+HARD = h5py.HardLink
+REWRITTEN = "was rewritten by another program (h5repack and its like move the blocks); convert the source again"
 
 
-def read_hdf5(path: Path) -> tuple[Header, dict[str, BlockTable]]:
-    """Open a store of one HDF5 file, check it, and close it again.
+@dataclass(frozen=True)
+class HDF5File:
+    """What one file of a store holds.
+
+    Attributes:
+        header: What it says of itself.
+        tables: Each field's table of blocks; empty for a file whose fields lie in shards.
+        shards: The shards; empty for a file that holds its own blocks.
+        rest: Its `_blocks/rest`.
+    """
+
+    header: Header
+    tables: dict[str, BlockTable]
+    shards: tuple[Shard, ...]
+    rest: int
+
+
+def read_file(path: Path) -> HDF5File:
+    """Open one HDF5 file of a store, check it, and close it again.
 
     Args:
         path: The file.
-
-    Returns:
-        What the store holds, and each field's table of blocks.
 
     Raises:
         StoreFormatError: The file is no store, is of another version, or is damaged.
@@ -38,8 +56,12 @@ def read_hdf5(path: Path) -> tuple[Header, dict[str, BlockTable]]:
         raise StoreFormatError(f"{path}: found {_describe(magic)}, expected a store, an HDF5 file that `convert` wrote")
     try:
         with h5py.File(path, "r", locking=False) as file:
-            header = _read_header(file, path)
-            tables = {f.name: block_table(file, f, header.length, path) for f in header.fields.values()}
+            _check_format(file, path)
+            _check_links(file, path)
+            shards = _read_shards(file)
+            header = _read_header(file, path, sharded=bool(shards))
+            fields = () if shards else header.fields.values()
+            tables = {field.name: block_table(file, field, header.length, path) for field in fields}
             rest, expected = file[REST].id.get_offset(), int(file[REST][()])
         _check_places(path, tables.values())
     except StoreFormatError:
@@ -48,14 +70,13 @@ def read_hdf5(path: Path) -> tuple[Header, dict[str, BlockTable]]:
         raise StoreFormatError(
             f"{path}: found a damaged or truncated file ({error}), expected a whole store"
         ) from error
-    with open(path, "rb") as raw:
-        found = rest_checksum(raw.fileno(), list(tables.values()), rest)
+    found = rest_checksum(path, list(tables.values()), rest)
     if found != expected:
         raise StoreFormatError(
             f"{path}: found checksum {found:08x} of everything outside the blocks, expected {expected:08x}; the file "
-            "was damaged, or rewritten by another program; convert the source again"
+            "was damaged, or changed by another program; convert the source again"
         )
-    return header, tables
+    return HDF5File(header, tables, shards, expected)
 
 
 def has_our_format(path: Path) -> bool:
@@ -68,7 +89,7 @@ def has_our_format(path: Path) -> bool:
         return "format" in file.attrs and _str(file.attrs["format"]) == FORMAT
 
 
-def _read_header(file: h5py.File, path: Path) -> Header:
+def _check_format(file: h5py.File, path: Path) -> None:
     attributes = file.attrs
     if "format" not in attributes or _str(attributes["format"]) != FORMAT:
         raise StoreFormatError(f"{path}: found an HDF5 file of another program, expected a store that `convert` wrote")
@@ -77,16 +98,44 @@ def _read_header(file: h5py.File, path: Path) -> Header:
         raise StoreFormatError(
             f"{path}: found format version {version}, expected {FORMAT_VERSION}; install the seekless that wrote it"
         )
+
+
+def _check_links(file: h5py.File, path: Path) -> None:
+    """Refuse a file whose parts lie elsewhere; only shards do, and what they may be named is checked with them."""
+    for group in (file, *(file[name] for name in (CHECKS, SHARDS) if isinstance(file.get(name, getlink=True), HARD))):
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), HARD):
+                raise StoreFormatError(
+                    f"{path}: found that {name!r} is a link to another place, expected it in the file"
+                )
+            if isinstance(group[name], h5py.Dataset) and group[name].external:
+                raise StoreFormatError(f"{path}: found that {name!r} lies in other files, expected it in this one")
+
+
+def _read_shards(file: h5py.File) -> tuple[Shard, ...]:
+    if SHARDS not in file:
+        return ()
+    columns = (file[f"{SHARDS}/{name}"][...].tolist() for name in ("name", "length", "size", "rest"))
+    return tuple(Shard(name.decode(), *numbers) for name, *numbers in zip(*columns, strict=True))
+
+
+def _read_header(file: h5py.File, path: Path, *, sharded: bool) -> Header:
+    attributes = file.attrs
     length = int(attributes["length"])
-    fields = {name: _read_field(file[name], name) for name in ("x", "y", "key") if name == "x" or name in file}
+    names = [name for name in ("x", "y", "key") if name == "x" or name in file]
+    for name in names:
+        if file[name].is_virtual != sharded or (file[name].chunks is None and not sharded):
+            layout = "of one piece" if file[name].chunks is None else "of blocks"
+            raise StoreFormatError(f"{path}: found {name} {layout}, expected it otherwise; the file {REWRITTEN}")
+    fields = {name: _read_field(file[name], path) for name in names}
     for field in fields.values():
         if file[field.name].shape[0] != length:
             raise StoreFormatError(
                 f"{path}: found {file[field.name].shape[0]} samples in {field.name}, expected {length}"
             )
-    names = None
+    class_names = None
     if "class_names" in file:
-        names = tuple(name.decode() for name in file["class_names"][...])
+        class_names = tuple(name.decode() for name in file["class_names"][...])
     target = file["y"].attrs if "y" in file else {}
     return Header(
         length=length,
@@ -97,7 +146,7 @@ def _read_header(file: h5py.File, path: Path) -> Header:
         boundaries=tuple(int(end) for end in attributes.get("boundaries", ())),
         target_kind=_str(target.get("target_kind", "")),
         class_count=int(target.get("class_count", 0)),
-        class_names=names,
+        class_names=class_names,
         options=json.loads(_str(attributes["options"])),
     )
 
@@ -106,18 +155,33 @@ def _str(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _read_field(dataset: h5py.Dataset, name: str) -> Field:
+def _read_field(dataset: h5py.Dataset, path: Path) -> Field:
     attributes, dtype = dataset.attrs, np.dtype(dataset.dtype.str)
-    return Field(
-        name=name,
+    field = Field(
+        name=dataset.name.lstrip("/"),
         sample_shape=tuple(dataset.shape[1:]),
         encoding=Encoding(
             dtype, np.dtype(_str(attributes.get("logical_dtype", dtype.str))), int(attributes.get("divisor", 1))
         ),
-        block_length=dataset.chunks[0],
+        block_length=1 if dataset.is_virtual else dataset.chunks[0],
         scale=int(attributes.get("scale", 1)),
         codec=_str(attributes["codec"]),
     )
+    if not dataset.is_virtual:
+        _check_filters(dataset, field, path)
+    return field
+
+
+def _check_filters(dataset: h5py.Dataset, field: Field, path: Path) -> None:
+    """Compare what HDF5 would undo with the codec: else other programs would read other values than this one."""
+    creation = dataset.id.get_create_plist()
+    found = [creation.get_filter(number)[0] for number in range(creation.get_nfilters())]
+    expected = [] if field.codec == "none" else [codec_named(field.codec).filter_id]
+    if found != expected:
+        raise StoreFormatError(
+            f"{path}: found the HDF5 filters {found} for {field.name}, expected {expected} for the codec "
+            f"{field.codec}; the file {REWRITTEN}"
+        )
 
 
 def block_table(file: h5py.File, field: Field, length: int, path: Path) -> BlockTable:
@@ -133,32 +197,49 @@ def block_table(file: h5py.File, field: Field, length: int, path: Path) -> Block
         The table; blocks that the file lacks have offset -1.
     """
     blocks = field.blocks(length)
-    offset, nbytes = np.full(blocks, -1, np.int64), np.zeros(blocks, np.int64)
+    offset, nbytes, masks = (np.full(blocks, value, np.int64) for value in (-1, 0, 0))
 
     def note(chunk: Any) -> None:
         block = chunk.chunk_offset[0] // field.block_length
-        offset[block], nbytes[block] = chunk.byte_offset, chunk.size
+        offset[block], nbytes[block], masks[block] = chunk.byte_offset, chunk.size, chunk.filter_mask
 
     file[field.name].id.chunk_iter(note)
-    return BlockTable(field, length, path, offset, nbytes, file[f"{CHECKS}/{field.name}"][...])
+    return BlockTable(
+        field=field,
+        paths=(path,),
+        first=field.edges(length),
+        file=np.zeros(blocks, np.int32),
+        offset=offset,
+        nbytes=nbytes,
+        crc=file[f"{CHECKS}/{field.name}"][...],
+        coded=(masks == 0) & (field.codec != "none"),
+    )
 
 
-def _check_places(path: Path, tables: Iterable[BlockTable]) -> None:
+def _check_places(path: Path, tables: Collection[BlockTable]) -> None:
     size = path.stat().st_size
     for table in tables:
-        name = table.field.name
+        name, whole = table.field.name, table.field.block_bytes
         if len(table.crc) != len(table):
             raise StoreFormatError(f"{path}: found {len(table.crc)} checksums of {name}, expected {len(table)}")
-        for block in np.flatnonzero((table.offset < 0) | (table.nbytes != table.field.block_bytes))[:1]:
+        wrong = np.where(table.coded, (table.nbytes < 1) | (table.nbytes >= whole), table.nbytes != whole)
+        for block in np.flatnonzero((table.offset < 0) | wrong)[:1]:
+            expected = f"fewer than {whole}, but some" if table.coded[block] else f"{whole}"
             raise StoreFormatError(
-                f"{path}: found {table.nbytes[block]} bytes for block {block} of {name}, expected "
-                f"{table.field.block_bytes}"
+                f"{path}: found {table.nbytes[block]} bytes for block {block} of {name}, expected {expected}"
             )
         for block in np.flatnonzero(table.offset + table.nbytes > size)[:1]:
             raise StoreFormatError(
                 f"{path}: found a file of {size} bytes, expected {table.offset[block] + table.nbytes[block]} or more "
                 f"for block {block} of {name}; the file was cut short"
             )
+    # One damaged address is not all of them.
+    odd = [table.offset % ALIGNMENT != 0 for table in tables]
+    if odd and np.concatenate(odd).mean() > 0.5:
+        raise StoreFormatError(
+            f"{path}: found blocks that do not begin at multiples of {ALIGNMENT} bytes, expected all to; the file "
+            f"{REWRITTEN}"
+        )
 
 
 def _describe(magic: bytes) -> str:

@@ -5,6 +5,7 @@ place at the front, and blocks appended in order, each at a multiple of 4096 byt
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,22 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from seekless.store.blocks import BlockTable
+from seekless.store.codecs import Buffer, codec_named
 from seekless.store.hdf5 import block_table
 from seekless.store.rest import rest_checksum
-from seekless.store.schema import ALIGNMENT, CHECKS, FORMAT, FORMAT_VERSION, REST, Header
+from seekless.store.schema import ALIGNMENT, CHECKS, FORMAT, FORMAT_VERSION, REST, Field, Header
 from seekless.store.writer import StoreWriter
 
-__all__ = ["HDF5Writer"]
+__all__ = [
+    "HDF5Writer",
+    "create_rest",
+    "hdf5_dtype",
+    "seal",
+    "write_attributes",
+    "write_class_names",
+    "write_field_attributes",
+]
 
 
 class HDF5Writer(StoreWriter):
@@ -26,10 +37,11 @@ class HDF5Writer(StoreWriter):
     Args:
         path: The file to make; one that exists is replaced.
         header: What the store holds.
+        threads: Threads that compress blocks while others are written; 0 to compress in the caller's.
     """
 
-    def __init__(self, path: Path, header: Header) -> None:
-        super().__init__(header)
+    def __init__(self, path: Path, header: Header, threads: int = 0) -> None:
+        super().__init__(header, threads)
         self._path = path
         self._file = h5py.File(
             path,
@@ -40,17 +52,22 @@ class HDF5Writer(StoreWriter):
             alignment_interval=ALIGNMENT,
         )
         try:
-            _write_attributes(self._file, header)
-            _create_datasets(self._file, header)
+            write_attributes(self._file, header)
+            _create_fields(self._file, header)
+            write_class_names(self._file, header)
+            self._file.create_group(CHECKS)
+            for field in header.fields.values():
+                _create_early(self._file, f"{CHECKS}/{field.name}", (field.blocks(header.length),))
+            create_rest(self._file)
         except BaseException:
             self._file.close()
             raise
 
-    def _put(self, name: str, number: int, stored: memoryview | bytes) -> memoryview | bytes:
+    def _put(self, name: str, number: int, stored: Buffer, *, coded: bool) -> None:
         field = self.header.fields[name]
         first = (number * field.block_length, *(0 for _ in field.sample_shape))
-        self._file[name].id.write_direct_chunk(first, stored)
-        return stored
+        # The mask has a bit for each filter that was left out for this block.
+        self._file[name].id.write_direct_chunk(first, stored, int(field.codec != "none" and not coded))
 
     def _finish(self, checks: dict[str, npt.NDArray[np.uint32]]) -> None:
         with self._file as file:
@@ -59,12 +76,7 @@ class HDF5Writer(StoreWriter):
             rest = file[REST].id.get_offset()
             fields, length = self.header.fields.values(), self.header.length
             tables = [block_table(file, field, length, self._path) for field in fields]
-        with open(self._path, "r+b") as raw:
-            check = rest_checksum(raw.fileno(), tables, rest)
-            raw.seek(rest)
-            raw.write(check.to_bytes(4, "little"))
-            raw.flush()
-            os.fsync(raw.fileno())
+        seal(self._path, tables, rest)
 
     def _abandon(self) -> None:
         self._file.close()
@@ -79,12 +91,29 @@ def _metadata_bytes(header: Header) -> int:
     return 64 * 1024 * -(-(32 * 1024 + 256 * blocks) // (64 * 1024))
 
 
+def seal(path: Path, tables: Sequence[BlockTable], rest: int) -> None:
+    """Write the checksum of everything outside the blocks into a file that is complete, and bring it to the disk.
+
+    Args:
+        path: The file.
+        tables: The tables of all fields.
+        rest: Where the checksum stands, bytes from the start of the file.
+    """
+    check = rest_checksum(path, tables, rest)
+    with open(path, "r+b") as raw:
+        raw.seek(rest)
+        raw.write(check.to_bytes(4, "little"))
+        raw.flush()
+        os.fsync(raw.fileno())
+
+
 def _text(text: str) -> npt.NDArray[Any]:
     data = text.encode()
     return np.array(data, h5py.string_dtype("utf-8", max(1, len(data))))
 
 
-def _write_attributes(file: h5py.File, header: Header) -> None:
+def write_attributes(file: h5py.File, header: Header) -> None:
+    """Write what a store says of itself."""
     attributes = file.attrs
     attributes["format"] = _text(FORMAT)
     attributes["format_version"] = np.int64(FORMAT_VERSION)
@@ -97,32 +126,58 @@ def _write_attributes(file: h5py.File, header: Header) -> None:
         attributes["boundaries"] = np.array(header.boundaries, "<i8")
 
 
-def _create_datasets(file: h5py.File, header: Header) -> None:
+def hdf5_dtype(field: Field) -> Any:
+    """Return the dtype by which HDF5 knows a field's stored values."""
+    return h5py.string_dtype("utf-8", field.dtype.itemsize) if field.dtype.kind == "S" else field.dtype
+
+
+def _create_fields(file: h5py.File, header: Header) -> None:
     for field in header.fields.values():
-        dtype = h5py.string_dtype("utf-8", field.dtype.itemsize) if field.dtype.kind == "S" else field.dtype
         dataset = file.create_dataset(
             field.name,
             (header.length, *field.sample_shape),
-            dtype,
+            hdf5_dtype(field),
             chunks=(field.block_length, *field.sample_shape),
             track_times=False,
+            **_filter(field),
         )
-        dataset.attrs["codec"] = _text(field.codec)
-        if field.dtype.kind != "S":
-            dataset.attrs["logical_dtype"] = _text(field.encoding.logical_dtype.str)
-            dataset.attrs["divisor"] = np.int64(field.encoding.divisor)
-            dataset.attrs["scale"] = np.int64(field.scale)
-        if field.name == "y":
-            dataset.attrs["target_kind"] = _text(header.target_kind)
-            dataset.attrs["class_count"] = np.int64(header.class_count)
+        write_field_attributes(dataset, field, header)
+
+
+def write_field_attributes(dataset: h5py.Dataset, field: Field, header: Header) -> None:
+    """Write what a field says of itself."""
+    dataset.attrs["codec"] = _text(field.codec)
+    if field.dtype.kind != "S":
+        dataset.attrs["logical_dtype"] = _text(field.encoding.logical_dtype.str)
+        dataset.attrs["divisor"] = np.int64(field.encoding.divisor)
+        dataset.attrs["scale"] = np.int64(field.scale)
+    if field.name == "y":
+        dataset.attrs["target_kind"] = _text(header.target_kind)
+        dataset.attrs["class_count"] = np.int64(header.class_count)
+
+
+def write_class_names(file: h5py.File, header: Header) -> None:
+    """Write the names of the classes, if they have any."""
     if header.class_names is not None:
         names = [name.encode() for name in header.class_names]
         dtype = h5py.string_dtype("utf-8", max(map(len, names)))
         file.create_dataset("class_names", data=np.array(names, dtype), track_times=False)
-    file.create_group(CHECKS)
-    for field in header.fields.values():
-        _create_early(file, f"{CHECKS}/{field.name}", (field.blocks(header.length),))
+
+
+def create_rest(file: h5py.File) -> None:
+    """Make the place of the checksum of everything outside the blocks; `seal` fills it."""
     _create_early(file, REST, ())
+
+
+def _filter(field: Field) -> dict[str, Any]:
+    """Say which filter HDF5 is to name; blocks reach the file compressed, so it need not be there."""
+    if field.codec == "none":
+        return {}
+    codec = codec_named(field.codec)
+    values = codec.filter_values(field.block_bytes, field.item_bytes)
+    if codec.filter_id == h5py.h5z.FILTER_DEFLATE:
+        return {"compression": "gzip", "compression_opts": values[0]}
+    return {"compression": codec.filter_id, "compression_opts": values, "allow_unknown_filter": True}
 
 
 def _create_early(file: h5py.File, name: str, shape: tuple[int, ...]) -> None:

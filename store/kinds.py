@@ -7,7 +7,7 @@ from seekless.store.blocks import BlockTable
 from seekless.store.schema import FORMAT, Header
 from seekless.store.writer import StoreWriter
 
-__all__ = ["HDF5_SUFFIX", "NPY_SUFFIX", "create", "looks_like_a_store", "read_store", "stored_bytes", "suffix_of"]
+__all__ = ["HDF5_SUFFIX", "NPY_SUFFIX", "create", "looks_like_a_store", "read_store", "suffix_of"]
 
 HDF5_SUFFIX = ".h5"
 NPY_SUFFIX = ".npy.d"
@@ -28,13 +28,14 @@ def suffix_of(path: Path) -> str:
     raise OptionError(f"{path}: found a store named {path.name!r}, expected a name that ends in .h5 or .npy.d")
 
 
-def create(suffix: str, path: Path, header: Header) -> StoreWriter:
+def create(suffix: str, path: Path, header: Header, threads: int = 0) -> StoreWriter:
     """Begin a store.
 
     Args:
         suffix: Its kind.
         path: The file or folder to make.
         header: What it will hold.
+        threads: Threads that compress blocks while others are written; 0 to compress in the caller's.
 
     Returns:
         Its writer.
@@ -45,7 +46,7 @@ def create(suffix: str, path: Path, header: Header) -> StoreWriter:
         return NPYWriter(path, header)
     from seekless.store.hdf5_writer import HDF5Writer
 
-    return HDF5Writer(path, header)
+    return HDF5Writer(path, header, threads)
 
 
 def read_store(path: Path) -> tuple[Header, dict[str, BlockTable]]:
@@ -65,7 +66,7 @@ def read_store(path: Path) -> tuple[Header, dict[str, BlockTable]]:
         from seekless.store.npy import read_npy
 
         return read_npy(path)
-    from seekless.store.hdf5 import read_hdf5
+    from seekless.store.shards import read_hdf5
 
     return read_hdf5(path)
 
@@ -87,9 +88,3 @@ def looks_like_a_store(path: Path) -> bool:
         return has_our_format(path)
     except Exception:  # flipped bits make h5py raise ten kinds of errors
         return False
-
-
-def stored_bytes(path: Path) -> int:
-    """Return the bytes of all files of a store."""
-    files = path.iterdir() if path.is_dir() else (path,)
-    return sum(file.stat().st_size for file in files)

@@ -54,8 +54,17 @@ def read_npy(path: Path) -> tuple[Header, dict[str, BlockTable]]:
             raise StoreFormatError(
                 f"{path / DESCRIPTION}: found {len(checks[name])} checksums of {name}, expected {len(nbytes)}"
             )
-        offset = len(head) + np.arange(len(nbytes)) * field.block_bytes
-        tables[name] = BlockTable(field, header.length, file, offset, nbytes, checks[name])
+        blocks = len(nbytes)
+        tables[name] = BlockTable(
+            field=field,
+            paths=(file,),
+            first=field.edges(header.length),
+            file=np.zeros(blocks, np.int32),
+            offset=len(head) + np.arange(blocks) * field.block_bytes,
+            nbytes=nbytes,
+            crc=checks[name],
+            coded=np.zeros(blocks, bool),
+        )
     return header, tables
 
 

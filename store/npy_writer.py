@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from seekless.errors import OptionError
+from seekless.store.codecs import Buffer
 from seekless.store.npy import DESCRIPTION, array_head, block_sizes, describe
 from seekless.store.schema import Header
 from seekless.store.writer import StoreWriter
@@ -20,9 +22,18 @@ class NPYWriter(StoreWriter):
     Args:
         path: The folder to make.
         header: What the store holds.
+
+    Raises:
+        OptionError: A field is to be compressed.
     """
 
     def __init__(self, path: Path, header: Header) -> None:
+        for name, field in header.fields.items():
+            if field.codec != "none":
+                raise OptionError(
+                    f"{path}: found the codec {field.codec} for {name}, expected none: .npy files hold plain arrays; "
+                    "write a store that ends in .h5"
+                )
         super().__init__(header)
         self._path = path
         path.mkdir()
@@ -34,10 +45,12 @@ class NPYWriter(StoreWriter):
             self._open = stack.pop_all()
         self._sizes = {name: block_sizes(field, header.length) for name, field in header.fields.items()}
 
-    def _put(self, name: str, number: int, stored: memoryview | bytes) -> memoryview | bytes:
-        kept = stored[: int(self._sizes[name][number])]  # an array file has no room for padding
-        self._files[name].write(kept)
-        return kept
+    def _kept(self, name: str, block: Buffer) -> Buffer:
+        return block[: int(self._sizes[name][self._next[name]])]  # an array file has no room for padding
+
+    def _put(self, name: str, number: int, stored: Buffer, *, coded: bool) -> None:
+        del number, coded
+        self._files[name].write(stored)
 
     def _finish(self, checks: dict[str, npt.NDArray[np.uint32]]) -> None:
         with self._open:

@@ -3,6 +3,7 @@
 import os
 import zlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -13,32 +14,33 @@ from seekless.store.schema import ALIGNMENT
 __all__ = ["rest_checksum"]
 
 
-def rest_checksum(descriptor: int, tables: Sequence[BlockTable], rest: int) -> int:
+def rest_checksum(path: Path, tables: Sequence[BlockTable], rest: int) -> int:
     """Return the CRC-32 of every byte outside the blocks, their zero padding, and the checksum itself.
 
     Args:
-        descriptor: The open file.
-        tables: The tables of all fields.
+        path: The file.
+        tables: The tables of all fields; none for a file without blocks.
         rest: Where the file keeps this checksum, bytes from its start; 4 bytes.
 
     Raises:
         StoreFormatError: The file became shorter.
     """
     check = 0
-    for start, stop in _rest_ranges(tables, os.fstat(descriptor).st_size, rest):
-        at = os.lseek(descriptor, start, os.SEEK_SET)
-        while at < stop:
-            data = os.read(descriptor, min(stop - at, 1 << 20))
-            if not data:
-                raise StoreFormatError(f"{tables[0].path}: found the end of the file at byte {at}, expected {stop}")
-            check = zlib.crc32(data, check)
-            at += len(data)
+    with open(path, "rb", buffering=0) as file:
+        for start, stop in _rest_ranges(tables, os.fstat(file.fileno()).st_size, rest):
+            at = file.seek(start)
+            while at < stop:
+                data = file.read(min(stop - at, 1 << 20))
+                if not data:
+                    raise StoreFormatError(f"{path}: found the end of the file at byte {at}, expected {stop}")
+                check = zlib.crc32(data, check)
+                at += len(data)
     return check
 
 
 def _rest_ranges(tables: Sequence[BlockTable], size: int, rest: int) -> Iterator[tuple[int, int]]:
-    offset = np.concatenate([table.offset for table in tables])
-    nbytes = np.concatenate([table.nbytes for table in tables])
+    offset = np.concatenate([np.empty(0, np.int64), *(table.offset for table in tables)])
+    nbytes = np.concatenate([np.empty(0, np.int64), *(table.nbytes for table in tables)])
     order = np.argsort(offset)
     ends = -(-(offset + nbytes)[order] // ALIGNMENT) * ALIGNMENT
     starts = np.append(offset[order], size)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from seekless.errors import OptionError
 from seekless.store.encoding import Encoding
@@ -22,6 +23,8 @@ __all__ = [
     "Field",
     "Header",
     "REST",
+    "SHARDS",
+    "Shard",
     "boundaries",
     "label_block_length",
     "sample_block_length",
@@ -33,6 +36,7 @@ FORMAT_VERSION = 1
 # Names in the file.
 CHECKS = "_blocks"
 REST = "_blocks/rest"
+SHARDS = "_shards"
 
 # Blocks begin at multiples of this many bytes.
 ALIGNMENT = 4096
@@ -40,6 +44,8 @@ ALIGNMENT = 4096
 MAX_BLOCK_BYTES = 8 << 20
 MIN_BLOCKS = 64
 MAX_LABEL_BLOCK_BYTES = 4 << 20
+# A last axis of up to this many values is that of a picture's channels.
+MAX_CHANNELS = 4
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Field:
         encoding: The stored dtype, and how it gives the source's values back bit for bit.
         block_length: Samples in a block.
         scale: What training divides by beyond that, so that pictures come as 0 to 1: 255, 65535 or 1.
-        codec: How blocks are compressed; "none" is the only one so far.
+        codec: How blocks are compressed: a name of `seekless.store.codecs.CODECS`.
     """
 
     name: str
@@ -73,6 +79,12 @@ class Field:
         return self.dtype.itemsize * math.prod(self.sample_shape)
 
     @property
+    def item_bytes(self) -> int:
+        """Bytes after which like stands beneath like, for codecs: of a pixel's channels, else of a value."""
+        picture = len(self.sample_shape) == 3 and self.sample_shape[-1] <= MAX_CHANNELS
+        return self.dtype.itemsize * (self.sample_shape[-1] if picture else 1)
+
+    @property
     def block_bytes(self) -> int:
         """Bytes of one decoded block."""
         return self.sample_bytes * self.block_length
@@ -80,6 +92,10 @@ class Field:
     def blocks(self, length: int) -> int:
         """Return the number of blocks that hold `length` samples."""
         return -(-length // self.block_length)
+
+    def edges(self, length: int) -> npt.NDArray[np.int64]:
+        """Return int64, (blocks + 1,): the first sample of each block, and `length` itself."""
+        return np.minimum(np.arange(self.blocks(length) + 1) * self.block_length, length)
 
 
 @dataclass(frozen=True)
@@ -114,6 +130,23 @@ class Header:
     def options_json(self) -> str:
         """The options as JSON text with sorted keys."""
         return json.dumps(dict(self.options), sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of a store that is spread over several; itself a store.
+
+    Attributes:
+        name: Its path, relative to the folder of the store's own file, "/" between parts.
+        length: Samples in it.
+        size: Bytes of the file.
+        rest: Its `_blocks/rest`, by which one shard is told from another.
+    """
+
+    name: str
+    length: int
+    size: int
+    rest: int
 
 
 def sample_block_length(sample_bytes: int, length: int) -> int:

@@ -74,6 +74,17 @@ class Store:
         return self.header.class_names
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the store: one, a file and its shards, or those of a folder."""
+        own = tuple(sorted(self.path.iterdir())) if self.path.is_dir() else (self.path,)
+        return tuple(dict.fromkeys([*own, *(path for table in self.tables.values() for path in table.paths)]))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all files of the store."""
+        return sum(path.stat().st_size for path in self.files)
+
+    @property
     def keys(self) -> list[str]:
         """The key of each sample: the path of the file it came from, relative to the source."""
         return [key.decode() for key in self.read("key", 0, len(self))]

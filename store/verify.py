@@ -1,9 +1,8 @@
 """Read a whole store as it lies on the disk, and name every block that is not as it was written."""
 
-import itertools
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike
@@ -13,7 +12,6 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from seekless.store.blocks import BlockTable
-from seekless.store.kinds import stored_bytes
 from seekless.store.schema import ALIGNMENT
 from seekless.store.store import open as open_store
 
@@ -106,33 +104,41 @@ def verify(path: str | PathLike[str], *, progress: bool = False) -> Verdict:
     """
     begin = time.perf_counter()
     store = open_store(path)
-    files: dict[Path, list[BlockTable]] = {}
-    for table in store.tables.values():
-        files.setdefault(table.path, []).append(table)
     bad: list[BadBlock] = []
     total = sum(int(table.nbytes.sum()) for table in store.tables.values())
     with tqdm(total=total, desc="verifying", unit="B", unit_scale=True, disable=not progress) as bar:
-        for file, tables in files.items():
-            for span, data in _read_ahead(file, _spans(_places(tables, file.stat().st_size))):
+        for file, places in _files(store.tables.values()).items():
+            for span, data in _read_ahead(file, _spans(_in_order(places, file.stat().st_size))):
                 for place in span:
                     bad += _check(place, data, span[0].start)
                     bar.update(place.stop - place.start)
                 if bad:
                     bar.set_postfix_str(f"{len(bad):,} bad", refresh=False)
     blocks = sum(map(len, store.tables.values()))
-    return Verdict(store.path, blocks, stored_bytes(store.path), time.perf_counter() - begin, tuple(bad))
+    return Verdict(store.path, blocks, store.nbytes, time.perf_counter() - begin, tuple(bad))
 
 
-def _places(tables: Sequence[BlockTable], size: int) -> Iterator[_Place]:
+def _files(tables: Iterable[BlockTable]) -> dict[Path, list[tuple[BlockTable, int]]]:
+    """Return the blocks of each file."""
+    files: dict[Path, list[tuple[BlockTable, int]]] = {}
+    for table in tables:
+        for block, number in enumerate(table.file.tolist()):
+            files.setdefault(table.paths[number], []).append((table, block))
+    return files
+
+
+def _in_order(places: Iterable[tuple[BlockTable, int]], size: int) -> Iterator[_Place]:
     """Yield the blocks of one file in the order in which they lie there."""
-    found = sorted(
-        (start, start + nbytes, number, block)
-        for number, table in enumerate(tables)
-        for block, (start, nbytes) in enumerate(zip(table.offset.tolist(), table.nbytes.tolist(), strict=True))
-    )
-    for (start, stop, number, block), behind in itertools.zip_longest(found, found[1:], fillvalue=(size, 0, 0, 0)):
-        padded = min(-(-stop // ALIGNMENT) * ALIGNMENT, behind[0])
-        yield _Place(tables[number], block, start, stop, max(stop, padded))
+    found = sorted(places, key=lambda place: int(place[0].offset[place[1]]))
+    for number, (table, block) in enumerate(found):
+        start = int(table.offset[block])
+        stop = start + int(table.nbytes[block])
+        behind = size
+        if number + 1 < len(found):
+            after, its_block = found[number + 1]
+            behind = int(after.offset[its_block])
+        padded = min(-(-stop // ALIGNMENT) * ALIGNMENT, behind)
+        yield _Place(table, block, start, stop, max(stop, padded))
 
 
 def _spans(places: Iterator[_Place]) -> Iterator[list[_Place]]:
@@ -197,7 +203,7 @@ def _read_alone(place: _Place) -> tuple[memoryview, str]:
     """Read one block and its padding; return the bytes, or what went wrong."""
     size = place.padded - place.start
     try:
-        with open(place.table.path, "rb") as file:
+        with open(place.table.path(place.block), "rb") as file:
             file.seek(place.start)
             data = file.read(size)
     except OSError as error:
@@ -206,7 +212,6 @@ def _read_alone(place: _Place) -> tuple[memoryview, str]:
 
 
 def _bad(place: _Place, found: str, expected: str) -> BadBlock:
-    length = place.table.field.block_length
-    start, stop = place.block * length, min((place.block + 1) * length, place.table.length)
-    name = place.table.field.name
-    return BadBlock(place.table.path, name, place.block, start, stop, place.start, found, expected)
+    table, block = place.table, place.block
+    start, stop = int(table.first[block]), int(table.first[block + 1])
+    return BadBlock(table.path(block), table.field.name, block, start, stop, place.start, found, expected)

@@ -2,14 +2,34 @@
 
 import zlib
 from abc import ABC, abstractmethod
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 
-from seekless.store.schema import Header
+from seekless.store.codecs import Buffer, codec_named
+from seekless.store.schema import Field, Header
 
-__all__ = ["StoreWriter"]
+__all__ = ["Stored", "StoreWriter", "compressed"]
+
+# What a block becomes: its stored bytes, their CRC-32, and whether they are compressed.
+Stored = tuple[Buffer, int, bool]
+
+
+def compressed(field: Field, block: Buffer) -> Stored:
+    """Compress a block by the codec of its field, unless that does not make it smaller.
+
+    Args:
+        field: The field.
+        block: The bytes of a whole block.
+    """
+    if field.codec != "none":
+        encoded = codec_named(field.codec).encode(block, field.item_bytes)
+        if len(encoded) < len(block):
+            return encoded, zlib.crc32(encoded), True
+    return block, zlib.crc32(block), False
 
 
 class StoreWriter(ABC):
@@ -17,12 +37,16 @@ class StoreWriter(ABC):
 
     Args:
         header: What the store holds.
+        threads: Threads that compress blocks while others are written; 0 to compress in the caller's.
     """
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: Header, threads: int = 0) -> None:
         self.header = header
         self._checks = {name: np.zeros(f.blocks(header.length), "<u4") for name, f in header.fields.items()}
         self._next = dict.fromkeys(header.fields, 0)
+        self._threads = ThreadPoolExecutor(threads, "seekless-compress") if threads else None
+        self._ahead = threads + 1
+        self._coming: deque[tuple[str, Future[Stored]]] = deque()
 
     def __enter__(self) -> "StoreWriter":
         return self
@@ -30,29 +54,58 @@ class StoreWriter(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
+        try:
+            if error is None:
+                self._put_coming(0)
+                for name, checks in self._checks.items():
+                    if self._next[name] != len(checks):
+                        raise ValueError(f"{name}: found {self._next[name]} blocks appended, expected {len(checks)}")
+                self._finish(self._checks)
+                return
+        except BaseException:
             self._abandon()
-            return
-        for name, checks in self._checks.items():
-            if self._next[name] != len(checks):
-                self._abandon()
-                raise ValueError(f"{name}: found {self._next[name]} blocks appended, expected {len(checks)}")
-        self._finish(self._checks)
+            raise
+        finally:
+            if self._threads is not None:
+                self._threads.shutdown(cancel_futures=True)
+        self._abandon()
 
-    def append(self, name: str, stored: memoryview | bytes) -> None:
-        """Append the next block of a field.
+    def append(self, name: str, block: Buffer) -> None:
+        """Append the next block of a field, and compress it if the field has a codec.
 
         Args:
             name: The field.
-            stored: The stored bytes of a whole block; the last one is padded with zeros.
+            block: The bytes of a whole block; the last one is padded with zeros. They may change once this returns.
         """
+        field = self.header.fields[name]
+        if self._threads is None or field.codec == "none":
+            self._put_coming(0)
+            self._put_next(name, compressed(field, self._kept(name, block)))
+        else:
+            self._coming.append((name, self._threads.submit(compressed, field, bytes(block))))
+            self._put_coming(self._ahead)
+
+    def _put_coming(self, left: int) -> None:
+        """Write the blocks that were first handed to threads, until so many are left."""
+        while len(self._coming) > left:
+            name, future = self._coming.popleft()
+            self._put_next(name, future.result())
+
+    def _put_next(self, name: str, block: Stored) -> None:
+        stored, check, coded = block
         number = self._next[name]
-        self._checks[name][number] = zlib.crc32(self._put(name, number, stored))
+        self._put(name, number, stored, coded=coded)
+        self._checks[name][number] = check
         self._next[name] += 1
 
+    def _kept(self, name: str, block: Buffer) -> Buffer:
+        """Return what is stored of the next block of a field."""
+        del name
+        return block
+
     @abstractmethod
-    def _put(self, name: str, number: int, stored: memoryview | bytes) -> memoryview | bytes:
-        """Write one block; return the bytes that stand in the file for it."""
+    def _put(self, name: str, number: int, stored: Buffer, *, coded: bool) -> None:
+        """Write one block."""
 
     @abstractmethod
     def _finish(self, checks: dict[str, npt.NDArray[np.uint32]]) -> None:

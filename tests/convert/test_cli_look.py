@@ -9,7 +9,7 @@ import seekless
 
 def damage(path, field="x", block=0):
     table = seekless.open(path).tables[field]
-    with open(table.path, "r+b") as file:
+    with open(table.path(block), "r+b") as file:
         file.seek(int(table.offset[block]))
         file.write(b"!")
 

@@ -8,6 +8,7 @@ import pytest
 from seekless.convert.options import Options, Summary
 from seekless.errors import OptionError
 from seekless.store.encoding import Encoding
+from seekless.store.schema import Field
 
 
 @pytest.mark.parametrize(
@@ -46,13 +47,16 @@ def test_an_option_that_can(options):
     assert all(getattr(made, name) == value for name, value in options.items())
 
 
-def summary(dtype="u1", divisor=255, **changed) -> Summary:
+def summary(dtype="u1", divisor=255, shape=(28, 28), codec="none", **changed) -> Summary:
+    encoding = Encoding(np.dtype(dtype), np.dtype("f8"), divisor)
     values = {
         "store": Path("data.h5"),
         "samples": 10_000,
         "skipped": 0,
-        "shape": (28, 28),
-        "encoding": Encoding(np.dtype(dtype), np.dtype("f8"), divisor),
+        "field": Field("x", shape, encoding, 157, codec=codec),
+        "why_codec": "",
+        "lossy": False,
+        "shards": 0,
         "classes": 10,
         "bytes_in": 196_000_000,
         "bytes_out": 7_946_240,
@@ -67,13 +71,15 @@ def test_the_summary_as_text():
         "  samples  10,000 of 10 classes\n"
         "  shape    28 x 28\n"
         "  dtype    uint8 / 255 (gives all 7,840,000 float64 values back bit for bit)\n"
+        "  codec    none\n"
         "  bytes    196.0 MB -> 7.9 MB\n"
         "  time     2.5 s, 4,000 samples/s"
     )
 
 
 def test_the_summary_of_another_store():
-    text = str(summary("f8", 1, classes=0, shape=(), skipped=1234, seconds=0.0))
+    text = str(summary("f8", 1, (), "zstd", why_codec="it is small", shards=3, classes=0, skipped=1234, seconds=0.0))
+    assert "  codec    zstd (it is small)\n  shards   3\n" in text
     assert "  samples  10,000\n" in text
     assert "  skipped  1,234, listed in data.h5.skipped.csv\n" in text
     assert "  shape    one value\n" in text

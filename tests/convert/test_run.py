@@ -17,7 +17,7 @@ from seekless.convert import run as run_module
 from seekless.convert.scatter import Scatter
 from seekless.errors import ConvertError, OptionError, SourceError, SourceNotFoundError, StoreExistsError
 from seekless.source import samples as samples_module
-from seekless.store.hdf5 import read_hdf5
+from seekless.store.shards import read_hdf5
 
 
 def pack(source, store, **options):
@@ -75,7 +75,15 @@ class TestTheLaw:
         assert (header.length, header.shuffled, header.seed, header.boundaries) == (130, True, 5, (117, 130))
         assert (header.target_kind, header.class_count, header.class_names) == ("class", 10, None)
         assert header.created_by == f"seekless {seekless.__version__}"
-        assert header.options == {"test_fraction": 0.1, "on_error": "raise"}
+        assert header.options == {
+            "block_bytes": None,
+            "compression": "auto",
+            "dtype": "auto",
+            "lossy": False,
+            "on_error": "raise",
+            "shard_bytes": None,
+            "test_fraction": 0.1,
+        }
         assert [header.fields[name].block_length for name in ("x", "y", "key")] == [3, 130, 130]
         assert header.fields["x"].scale == 1
 
@@ -524,15 +532,15 @@ class TestWorkers:
     ):
         asked = []
 
-        def map_runs(reader, runs, workers):
-            asked.append(workers)
-            return real(reader, runs, 0)
+        def map_runs(reader, runs, workers, *, dtype):
+            asked.append((workers, dtype))
+            return real(reader, runs, 0, dtype=dtype)
 
         real = run_module.map_runs
         monkeypatch.setattr(run_module, "map_runs", map_runs)
         monkeypatch.setattr(pool_module, "available_cores", lambda: cores)
         pack(write_source({f"{number}": [1] for number in range(count)}), tmp_path / "a.h5", workers=None)
-        assert asked == [workers]
+        assert asked == [(workers, None)]
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kills as Linux does")
     def test_a_killed_worker_leaves_no_store(self, tiny_csv, tmp_path, monkeypatch):

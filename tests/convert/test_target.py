@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from seekless.convert import commit as commit_module
 from seekless.convert import target as target_module
 from seekless.convert.target import writing
 from seekless.errors import ConvertError, StoreExistsError
@@ -315,9 +316,9 @@ class TestAFolderKilledBetweenTwoRenames:
         def overwrite(patch):
             with writing(path, overwrite=True) as target:
                 make(target.partial, "store 2")
-                patch.setattr(target_module.os, "replace", counted)
-                patch.setattr(target_module, "_remove", remove)
-                patch.setattr(target_module, "_finish_swap", remove)
+                patch.setattr(os, "replace", counted)
+                patch.setattr(target_module, "remove", remove)
+                patch.setattr(commit_module, "_finish", remove)
 
         with monkeypatch.context() as patch, pytest.raises(Killed):
             overwrite(patch)
@@ -339,7 +340,7 @@ class TestAFolderKilledBetweenTwoRenames:
                 raise OSError(28, "No space left on device")
             replace(old, new)
 
-        monkeypatch.setattr(target_module.os, "replace", fails_once)
+        monkeypatch.setattr(os, "replace", fails_once)
         with pytest.raises(OSError, match="No space left"):
             write(path, overwrite=True)
         assert text_of(path) == "store 1"
@@ -360,11 +361,11 @@ class TestAFolderKilledBetweenTwoRenames:
         def meddled(old, new):
             replace(old, new)
             if not path.exists():
-                monkeypatch.setattr(target_module.os, "replace", replace)
+                monkeypatch.setattr(os, "replace", replace)
                 with pytest.raises((ConvertError, StoreExistsError)):
                     write(path, "store of the second", overwrite=True)
 
-        monkeypatch.setattr(target_module.os, "replace", meddled)
+        monkeypatch.setattr(os, "replace", meddled)
         write(path, "store 2", overwrite=True)
         assert text_of(path) == "store 2"
         assert names(tmp_path) == [FOLDER]

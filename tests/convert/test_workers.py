@@ -78,9 +78,10 @@ def test_a_worker_reads_by_the_reader_it_was_given_and_leaves_ctrl_c_to_the_pare
             return decoded([np.array(run)])
 
     monkeypatch.setattr(workers, "_reader", None, raising=False)
+    monkeypatch.setattr(workers, "_dtype", None, raising=False)
     before = signal.getsignal(signal.SIGINT)
     try:
-        begin(Reader())
+        begin(Reader(), None)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)

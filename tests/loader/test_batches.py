@@ -341,7 +341,7 @@ def test_a_damaged_block_is_named_and_not_one_wrong_sample_is_given(numbered, re
 def test_a_file_cut_short_after_it_was_opened_is_told(numbered, reading):
     with open(numbered.store.path, "r+b") as file:
         file.truncate(int(numbered.store.tables["x"].offset[40]))
-    with pytest.raises(StoreFormatError, match=r"numbered\.h5: found the end of the file .* cut short"):
+    with pytest.raises(StoreFormatError, match=r"block \d+ of x: found the end of the file .* cut short"):
         list(maker(numbered.store, 10, window_bytes=numbered.window_bytes).epoch())
     assert not reading()
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from hypothesis import strategies as st
 from seekless.errors import StoreFormatError
 from seekless.store import blocks as blocks_module
 from seekless.store.blocks import BlockReader
-from seekless.store.hdf5 import read_hdf5
+from seekless.store.shards import read_hdf5
+
+
+def flip_unseen(path, at):
+    """Flip a bit as a disk does that forgets: the file's time stays."""
+    status = path.stat()
+    flip(path, at)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def flip(path, at, bit=0):
@@ -143,12 +151,30 @@ def test_every_flipped_bit_in_a_block_is_found(made):
 def test_a_block_is_checked_when_it_is_first_read(made, table):
     reader = BlockReader(table)
     reader.read([(0, 3)])
-    flip(made, int(table.offset[0]))
-    flip(made, int(table.offset[1]))
+    flip_unseen(made, int(table.offset[0]))
+    flip_unseen(made, int(table.offset[1]))
     reader.read([(0, 3)])
     for _ in range(2):  # and a damaged one each time
         with pytest.raises(StoreFormatError, match="block 1 of x is damaged"):
             reader.read([(0, 6)])
+
+
+@pytest.mark.parametrize("change", ["rewritten", "replaced", "touched"])
+def test_blocks_of_a_file_that_changed_are_checked_again(made, table, tmp_path, change):
+    reader = BlockReader(table)
+    reader.read([(0, 11)])
+    flip_unseen(made, int(table.offset[0]))
+    if change == "rewritten":
+        made.write_bytes(made.read_bytes())
+    elif change == "replaced":
+        shutil.copy2(made, tmp_path / "copy")
+        os.replace(tmp_path / "copy", made)
+    else:
+        os.utime(made)
+    with pytest.raises(StoreFormatError, match=r"block 0 of x is damaged: .* open the store again if it was"):
+        reader.read([(0, 3)])
+    flip(made, int(table.offset[0]))
+    reader.read([(0, 11)])  # the same content is no harm
 
 
 def test_checks_can_be_left_out(made, table, digits):
@@ -160,7 +186,7 @@ def test_checks_can_be_left_out(made, table, digits):
 @pytest.mark.parametrize("left", [0, 200_000 - 50_000, 155648 + 5], ids=["nothing", "no block", "a block and a half"])
 def test_a_file_cut_short_after_opening(made, table, left):
     os.truncate(made, left)
-    message = r"made\.h5: found the end of the file at byte \d+, expected 163858 bytes or more; the file was cut short"
+    message = r"made\.h5: block 0 of x: found the end of the file at byte \d+, expected 163858 bytes or more"
     with pytest.raises(StoreFormatError, match=message):
         BlockReader(table).read([(0, 11)])
 
@@ -175,7 +201,7 @@ def test_a_reader_pickles_with_what_it_has_checked(made, table, digits):
     reader = BlockReader(table)
     reader.read([(0, 3)])
     other = pickle.loads(pickle.dumps(reader))
-    flip(made, int(table.offset[0]))
+    flip_unseen(made, int(table.offset[0]))
     digits["x"][0, 0, 0] ^= 1
     assert (other.read([(0, 11)]) == digits["x"]).all()
 

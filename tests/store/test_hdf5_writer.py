@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from seekless.errors import StoreFormatError
 from seekless.store.blocks import BlockReader
 from seekless.store.encoding import Encoding
-from seekless.store.hdf5 import read_hdf5
 from seekless.store.hdf5_writer import HDF5Writer
 from seekless.store.schema import ALIGNMENT, Field, Header, sample_block_length
+from seekless.store.shards import read_hdf5
 
 DTYPES = ["u1", "i1", "<u2", "<i2", "<i4", "<i8", "<u8", "<f2", "<f4", "<f8", "?"]
 

@@ -105,7 +105,7 @@ def test_blocks_are_read_in_spans_that_are_bounded(either, monkeypatch):
     monkeypatch.setattr(verify_module, "SPAN_BYTES", 2 * ALIGNMENT)
     assert verify(either).bad == ()
     table = seekless.open(either).tables["x"]
-    flip(table.path, int(table.offset[2]))
+    flip(table.path(2), int(table.offset[2]))
     assert [bad.block for bad in verify(either).bad] == [2]
 
 

@@ -1,0 +1,166 @@
+"""A store that is spread over several HDF5 files: an index of virtual datasets over shards that are stores themselves.
+
+data.h5                      attributes, class names, `x`, `y`, `key` as virtual datasets, and the list of shards
+data-shards/ID-00000.h5      samples 0 to n - 1
+data-shards/ID-00001.h5      ...
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path, PurePosixPath
+
+import h5py
+
+from seekless.errors import StoreFormatError
+from seekless.store.blocks import BlockTable, joined
+from seekless.store.hdf5 import HDF5File, read_file
+from seekless.store.schema import Field, Header, Shard, label_block_length
+
+__all__ = ["listed_shards", "read_hdf5", "shard_edges", "shard_header", "shard_id", "shard_of", "shards_folder"]
+
+
+def read_hdf5(path: Path) -> tuple[Header, dict[str, BlockTable]]:
+    """Open a store of one HDF5 file, or of an index and its shards; check it, and close it again.
+
+    Args:
+        path: The file, or the index.
+
+    Returns:
+        What the store holds, and each field's table of blocks.
+
+    Raises:
+        StoreFormatError: The file or a shard is no store, is of another version, is damaged, missing, or lies outside
+            the store's folder.
+        OSError: A file cannot be read.
+    """
+    index = read_file(path)
+    if not index.shards:
+        return index.header, index.tables
+    _check_sources(path, index)
+    opened = [_read_shard(path, index.header, shard) for shard in index.shards]
+    found = sum(shard.length for shard in index.shards)
+    if found != index.header.length:
+        raise StoreFormatError(f"{path}: found {found} samples in all shards, expected {index.header.length}")
+    tables = {name: joined([file.tables[name] for file in opened]) for name in index.header.fields}
+    fields = {name: table.field for name, table in tables.items()}
+    return replace(index.header, fields=fields), tables
+
+
+def shard_edges(header: Header, shard_bytes: int) -> list[int]:
+    """Return where a store is cut into shards: the first sample of each, and the number of samples.
+
+    Args:
+        header: What the whole store holds.
+        shard_bytes: The most bytes of all fields in a shard, before they are compressed; a block of x is never cut.
+    """
+    step = header.fields["x"].block_length
+    sample_bytes = sum(field.sample_bytes for field in header.fields.values())
+    length = max(1, shard_bytes // (step * sample_bytes)) * step
+    return [*range(0, header.length, length), header.length]
+
+
+def shard_header(header: Header, length: int) -> Header:
+    """Return what one shard says of itself: what its store does, without boundaries, and with labels in own blocks.
+
+    Args:
+        header: What the whole store holds.
+        length: Samples in the shard.
+    """
+    fields = {
+        name: field if name == "x" else replace(field, block_length=label_block_length(field.sample_bytes, length))
+        for name, field in header.fields.items()
+    }
+    return replace(header, length=length, fields=fields, boundaries=())
+
+
+def shards_folder(path: Path) -> str:
+    """Return the name of the folder beside a store that holds its shards: data-shards for data.h5."""
+    return f"{path.name.removesuffix('.h5')}-shards"
+
+
+def listed_shards(path: Path) -> tuple[str, ...]:
+    """Return the names of the shards that a store's file lists; none for one that holds its own blocks.
+
+    Raises:
+        StoreFormatError: The file is no store, or is damaged.
+        OSError: The file cannot be read.
+    """
+    return tuple(shard.name for shard in read_file(path).shards)
+
+
+def shard_of(path: Path, name: str) -> Shard:
+    """Describe a finished shard.
+
+    Args:
+        path: Where it is now.
+        name: The name it is to have in the list of shards.
+    """
+    file = read_file(path)
+    return Shard(name, file.header.length, path.stat().st_size, file.rest)
+
+
+def shard_id(shards: Sequence[Shard]) -> str:
+    """Return 16 digits that tell the shards of one content from those of another.
+
+    Args:
+        shards: All of them, in order, under any name.
+    """
+    text = "".join(f"{shard.length},{shard.size},{shard.rest};" for shard in shards)
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _check_sources(path: Path, index: HDF5File) -> None:
+    """Hold that plain HDF5 looks for shards where the list of shards says, and nowhere else."""
+    names = [shard.name for shard in index.shards]
+    for name in names:
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name or not pure.parts:
+            raise StoreFormatError(
+                f"{path}: found a shard named {name!r}, expected one in the folder of the store; the file was not "
+                "written by `convert`"
+            )
+    with h5py.File(path, "r", locking=False) as file:
+        for field in index.header.fields:
+            found = [(source.file_name, source.dset_name) for source in file[field].virtual_sources()]
+            if found != [(name, field) for name in names]:
+                raise StoreFormatError(
+                    f"{path}: found that {field} lies in {_first_odd(found, names)!r}, expected it in the shards that "
+                    "the file lists"
+                )
+
+
+def _first_odd(found: Sequence[tuple[str, str]], names: Sequence[str]) -> str:
+    return next((name for name, _ in found if name not in names), "other places")
+
+
+def _read_shard(path: Path, header: Header, shard: Shard) -> HDF5File:
+    file = path.parent / shard.name
+    # A symbolic link of the name is followed by every program, so it counts where it leads.
+    if not file.resolve().is_relative_to(path.parent.resolve()):
+        raise StoreFormatError(
+            f"{file}: found that this shard of {path} lies in {file.resolve().parent}, expected it in the folder of "
+            "the store; move the file there"
+        )
+    try:
+        size = os.stat(file).st_size
+    except FileNotFoundError:
+        raise StoreFormatError(
+            f"{file}: found no such file, expected a shard of {path}; move or copy {path.name} together with the "
+            f"folder {file.parent.name}"
+        ) from None
+    if size != shard.size:
+        raise StoreFormatError(f"{file}: found {size} bytes, expected {shard.size} for this shard of {path}")
+    opened = read_file(file)
+    if opened.shards or opened.rest != shard.rest or opened.header.length != shard.length:
+        raise StoreFormatError(f"{file}: found another store than the shard that {path} was written with")
+    for name, field in header.fields.items():
+        if name not in opened.tables or _kind(opened.tables[name].field) != _kind(field):
+            raise StoreFormatError(f"{file}: found another {name} than {path} tells of, expected that one")
+    return opened
+
+
+def _kind(field: Field) -> Field:
+    """Return a field without what may differ from shard to shard."""
+    return replace(field, block_length=1)
