@@ -14,6 +14,7 @@ TOYS = {
     "help_time.py": ["--repeats", "1"],
     "listing.py": ["--count", "500"],
     "epoch.py": ["--count", "80", "--repeats", "1"],
+    "opening.py": ["--samples", "500", "--chunks", "40", "--repeats", "1"],
     "accuracy.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
 }
 
