@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["TinySource", "tiny_csv", "tiny_png", "tiny_store"]
+__all__ = ["TinySource", "tiny_csv", "tiny_png", "tiny_sharded_store", "tiny_store"]
 
 COUNT = 130  # with at least 64 blocks a store: blocks of 3, and a last one that is short
 SIDE = 6
@@ -94,4 +94,17 @@ def tiny_store(tiny_csv: TinySource) -> Path:
 
     path = tiny_csv.root.parent / "data.h5"
     seekless.pack(tiny_csv.root, path, workers=0, progress=False)
+    return path
+
+
+@pytest.fixture
+def tiny_sharded_store(tiny_csv: TinySource) -> Path:
+    """A store of `tiny_csv` in three or more shards: `tmp_path/sharded.h5` and `tmp_path/sharded-shards/*.h5`.
+
+    It holds the same samples in the same order as `tiny_store`.
+    """
+    import seekless
+
+    path = tiny_csv.root.parent / "sharded.h5"
+    seekless.pack(tiny_csv.root, path, shard_bytes=1500, workers=0, progress=False)  # x alone takes 4,680 bytes
     return path

@@ -123,3 +123,11 @@ def test_the_store_is_of_several_blocks(tiny_store):
     store = seekless.open(tiny_store)
     assert (len(store), store.class_names, store.header.boundaries) == (130, None, ())
     assert (len(store.tables["x"]), store.header.fields["x"].block_length) == (44, 3)
+
+
+def test_the_sharded_store_holds_the_same(tiny_sharded_store, tiny_store):
+    shards = list(tiny_sharded_store.with_name("sharded-shards").glob("*.h5"))
+    assert len(shards) >= 3
+    store, whole = seekless.open(tiny_sharded_store), seekless.open(tiny_store)
+    assert store.keys == whole.keys
+    assert [part.tobytes() for part in store[:]] == [part.tobytes() for part in whole[:]]
