@@ -22,7 +22,7 @@ import numpy as np
 from machine import report
 
 from seekless.source.csv import CSVDecoder
-from seekless.source.samples import read_file
+from seekless.source.read import read_file
 
 SIDE = 28
 INK = 0.2  # of the pixels; about as much of an MNIST digit is not black

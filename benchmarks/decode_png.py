@@ -16,7 +16,7 @@ from machine import report
 from PIL import Image, ImageDraw, ImageFilter
 
 from seekless.source.image import ImageDecoder
-from seekless.source.samples import read_file
+from seekless.source.read import read_file
 
 BASE = "open, read"
 

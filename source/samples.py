@@ -1,6 +1,5 @@
 """What a source is: samples by number, read in runs of neighbours, decoded from files."""
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +10,24 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import DecodeError, SourceError
+from seekless.source.read import read_file, read_stamped, stamp_at
 from seekless.source.targets import Targets
 
-__all__ = ["BadSample", "Decoded", "Decoder", "FileReader", "FileRun", "FileSource", "Source", "read_file"]
+__all__ = [
+    "BadSample",
+    "Decoded",
+    "Decoder",
+    "FileReader",
+    "FileRun",
+    "FileSource",
+    "Source",
+]
 
 # A run is what is read and decoded at a time: small files by the hundred, large ones a few MiB together.
 RUN_FILES = 256
 RUN_BYTES = 4 << 20
 # What a worker decodes before it hands samples on.
 DECODED_BYTES = 32 << 20
-READ_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class Decoder(Protocol):
@@ -67,6 +74,7 @@ class Decoded:
         labels: Their labels as text, where the source holds them beside the values; else empty.
         bad: The others.
         bad_indices: Their numbers.
+        stamps: For each sample what tells its file from a changed one; see `seekless.source.read.stamp`.
         bytes_read: Bytes of everything that was read.
         rest: What of the run is still to be read, where its samples would take too much memory together; else None.
     """
@@ -76,6 +84,7 @@ class Decoded:
     labels: list[tuple[str, ...]] = field(default_factory=list)
     bad: list[BadSample] = field(default_factory=list)
     bad_indices: list[int] = field(default_factory=list)
+    stamps: list[int] = field(default_factory=list)
     bytes_read: int = 0
     rest: Any = None
 
@@ -110,8 +119,16 @@ class Source(Protocol):
         """Return what decodes runs; picklable."""
         ...
 
-    def runs(self) -> Iterator[Any]:
-        """Yield runs of neighbouring samples, in the order of the disk."""
+    def runs(self, done: npt.NDArray[np.bool_] | None = None) -> Iterator[Any]:
+        """Yield runs of neighbouring samples, in the order of the disk.
+
+        Args:
+            done: bool, (N,): samples that need not be read; a run may hold some of them beside others.
+        """
+        ...
+
+    def stamps(self, indices: Sequence[int]) -> npt.NDArray[np.uint32]:
+        """Return uint32, (n,): the stamps of samples' files as they are now; 0 for a file that is gone."""
         ...
 
 
@@ -154,7 +171,7 @@ class FileReader:
                 decoded.rest = FileRun(run.indices[place:], run.keys[place:])
                 break
             try:
-                data = read_file(f"{self.root}/{key}")
+                data, mark = read_stamped(f"{self.root}/{key}")
                 sample = self.decoder(data)
             except DecodeError as error:
                 decoded.refuse(index, key, error.found, error.expected)
@@ -163,6 +180,7 @@ class FileReader:
             else:
                 decoded.indices.append(index)
                 decoded.samples.append(sample)
+                decoded.stamps.append(mark)
                 decoded.bytes_read += len(data)
                 decoded_bytes += sample.nbytes
         return decoded
@@ -198,14 +216,24 @@ class FileSource:
         """Return what decodes runs of these files in any process."""
         return FileReader(self.root, self.decoder)
 
-    def runs(self) -> Iterator[FileRun]:
-        """Yield runs of neighbouring files, in inode order, so that a disk's head sweeps one way."""
+    def runs(self, done: npt.NDArray[np.bool_] | None = None) -> Iterator[FileRun]:
+        """Yield runs of neighbouring files, in inode order, so that a disk's head sweeps one way.
+
+        Args:
+            done: bool, (N,): samples to leave out.
+        """
         order = np.argsort(self.inodes, kind="stable")
+        if done is not None:
+            order = order[~done[order]]
         size = self._typical_bytes(order)
         step = max(1, min(RUN_FILES, RUN_BYTES // size))
         for start in range(0, len(order), step):
             indices = order[start : start + step].tolist()
             yield FileRun(indices, [self.keys[index] for index in indices])
+
+    def stamps(self, indices: Sequence[int]) -> npt.NDArray[np.uint32]:
+        """Return uint32, (n,): the stamps of samples' files as they are now; 0 for a file that is gone."""
+        return np.array([stamp_at(f"{self.root}/{self.keys[index]}") for index in indices], np.uint32)
 
     def read(self, index: int) -> npt.NDArray[Any]:
         """Read and decode one sample.
@@ -255,28 +283,3 @@ class FileSource:
             except OSError:
                 continue  # the reader will say what is wrong with it
         return RUN_BYTES
-
-
-def read_file(path: str) -> bytes:
-    """Read one whole small file by plain system calls, which take two thirds of the time of Python's `open` and `read`.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Its bytes.
-
-    Raises:
-        OSError: The file cannot be opened or read, or changes its size while it is read.
-    """
-    descriptor = os.open(path, READ_FLAGS)
-    try:
-        size = os.fstat(descriptor).st_size
-        data = os.read(descriptor, size + 1)
-        while 0 < len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):
-            data += more  # one read gives 2 GiB at most
-    finally:
-        os.close(descriptor)
-    if len(data) != size:
-        raise OSError(errno.EBUSY, "it changed its size while it was read", path)
-    return data

@@ -3,6 +3,7 @@
 import bisect
 import itertools
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from seekless.errors import DecodeError, SourceError
 from seekless.source.csv import CSVDecoder
 from seekless.source.labels import some
+from seekless.source.read import stamp, stamp_at
 from seekless.source.samples import Decoded
 from seekless.source.table_dialect import MAX_LINE, Dialect, find_dialect, is_row
 from seekless.source.targets import Targets
@@ -97,6 +99,7 @@ class TableReader:
         """Read and decode a run of rows; bad rows are collected, not raised."""
         try:
             with open(self.root / run.table, "rb") as file:
+                mark = stamp(os.fstat(file.fileno()))
                 file.seek(run.start)
                 text = file.read(run.stop - run.start)
         except OSError as error:
@@ -119,6 +122,7 @@ class TableReader:
                 continue
             decoded.indices.append(index)
             decoded.samples.append(sample.reshape(shape))
+            decoded.stamps.append(mark)
             if labels:
                 decoded.labels.append(labels)
         return decoded
@@ -179,9 +183,23 @@ class TableSource:
         """Return what decodes runs of rows in any process."""
         return self.table_reader
 
-    def runs(self) -> Iterator[TableRun]:
-        """Yield spans of rows, in the order of the tables."""
-        return iter(self.spans)
+    def runs(self, done: npt.NDArray[np.bool_] | None = None) -> Iterator[TableRun]:
+        """Yield spans of rows, in the order of the tables.
+
+        Args:
+            done: bool, (N,): samples that need not be read; a span of nothing else is left out.
+        """
+        for span in self.spans:
+            if done is None or not done[span.first : span.first + span.rows].all():
+                yield span
+
+    def stamps(self, indices: Sequence[int]) -> npt.NDArray[np.uint32]:
+        """Return uint32, (n,): the stamps of samples' tables as they are now; 0 for one that is gone."""
+        wanted = np.asarray(indices, np.int64)
+        first = np.array([span.first for span in self.spans])
+        of_table = {table: stamp_at(str(self.root / table)) for table in {span.table for span in self.spans}}
+        of_span = np.array([of_table[span.table] for span in self.spans], np.uint32)
+        return of_span[np.searchsorted(first, wanted, "right") - 1]
 
 
 def open_tables(

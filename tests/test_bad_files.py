@@ -172,14 +172,14 @@ class TestBadFiles:
 
     def test_a_file_that_may_not_be_read_by_an_error_of_its_own(self, write, store, monkeypatch):
         root = write({"a/1.csv": ONE, "b/2.csv": TWO})
-        read_file = samples_module.read_file
+        read_stamped = samples_module.read_stamped
 
         def refused(path):
             if path.endswith("2.csv"):
                 raise PermissionError(13, "Permission denied", path)
-            return read_file(path)
+            return read_stamped(path)
 
-        monkeypatch.setattr(samples_module, "read_file", refused)
+        monkeypatch.setattr(samples_module, "read_stamped", refused)
         with pytest.raises(SourceError, match=r"b/2\.csv: found a file that cannot be read \(Permission denied\)"):
             pack(root, store)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seekless.errors import DecodeError, SourceError
 from seekless.source import samples as samples_module
-from seekless.source.samples import BadSample, Decoded, FileReader, FileRun, FileSource, read_file
+from seekless.source.samples import BadSample, Decoded, FileReader, FileRun, FileSource
 
 
 @dataclass(frozen=True)
@@ -147,43 +147,3 @@ class TestRead:
         message = r"sub/002\.csv: found shape \(2,\) int64, expected shape \(3,\) int64 as in sub/001\.csv"
         with pytest.raises(SourceError, match=message.replace("expected shape", "expected")):
             made.read_many([1, 0, 2])
-
-
-@pytest.mark.parametrize("size", [0, 1, 4096, 300_000])
-def test_a_file_is_read_whole(tmp_path, size):
-    data = os.urandom(size)
-    (tmp_path / "a").write_bytes(data)
-    assert read_file(str(tmp_path / "a")) == data
-
-
-def test_a_file_that_comes_in_pieces_is_read_whole(tmp_path, monkeypatch):
-    data, read = os.urandom(1000), os.read
-    (tmp_path / "a").write_bytes(data)
-    monkeypatch.setattr(os, "read", lambda descriptor, count: read(descriptor, min(count, 300)))
-    assert read_file(str(tmp_path / "a")) == data
-
-
-@pytest.mark.parametrize("size", [0, 10, 999, 1001, 5000])
-def test_a_file_that_changes_its_size_meanwhile_is_refused(tmp_path, monkeypatch, size):
-    (tmp_path / "a").write_bytes(b"x" * 1000)
-    fstat = os.fstat
-
-    def changed(descriptor):
-        status = fstat(descriptor)
-        os.truncate(tmp_path / "a", size)
-        return status
-
-    monkeypatch.setattr(os, "fstat", changed)
-    with pytest.raises(OSError, match="it changed its size while it was read") as refused:
-        read_file(str(tmp_path / "a"))
-    assert refused.value.filename == str(tmp_path / "a")
-
-
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
-def test_no_file_stays_open(tmp_path):
-    (tmp_path / "a").write_bytes(b"x")
-    before = sorted(os.listdir("/proc/self/fd"))
-    read_file(str(tmp_path / "a"))
-    with pytest.raises(IsADirectoryError):
-        read_file(str(tmp_path))
-    assert sorted(os.listdir("/proc/self/fd")) == before
