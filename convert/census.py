@@ -31,6 +31,7 @@ class Census:
         bytes_read: Bytes of everything that was read so far.
         forms: The samples of each form, by number.
         bad: The samples that cannot be used.
+        bad_indices: Their numbers.
         labels: (numbers of samples, which of the spellings each has), where labels stand beside the values.
     """
 
@@ -40,6 +41,7 @@ class Census:
     bytes_read: int = 0
     forms: dict[Form, list[npt.NDArray[np.int64]]] = field(default_factory=dict)
     bad: list[BadSample] = field(default_factory=list)
+    bad_indices: list[int] = field(default_factory=list)
     labels: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = field(default_factory=list)
     _number_of: dict[tuple[str, ...], int] = field(default_factory=dict)
     _proved: dict[Form, int] = field(default_factory=dict)
@@ -53,11 +55,16 @@ class Census:
             before = self._tried.get(group.form, group.tried)
             self._tried[group.form] = tuple(one + other for one, other in zip(before, group.tried, strict=True))
         self.bad += result.bad
+        self.bad_indices += result.bad_indices
         self.bytes_read += result.bytes_read
         if result.labels.size:
             numbers = [self._number_of.setdefault(text, len(self._number_of)) for text in result.spellings]
             self.labels.append((result.indices, np.array(numbers, np.int64)[result.labels]))
         return len(result.indices) + len(result.bad)
+
+    def proof(self, form: Form) -> tuple[int, tuple[Tried, ...]]:
+        """Return what holds for all samples of a form so far: a bit for every encoding, and what was tried."""
+        return self._proved[form], self._tried[form]
 
     @property
     def spellings(self) -> list[tuple[str, ...]]:

@@ -65,6 +65,9 @@ _common_options = together(
     ),
     click.option("--block-bytes", type=ByteSize(), metavar="SIZE", help="Of a block at most.  [default: up to 8 MiB]"),
     click.option("--shard-bytes", type=ByteSize(), metavar="SIZE", help="Spread STORE over files of this size."),
+    click.option("--temp", metavar="DIR", help="For passing files, of data past --memory.  [default: beside STORE]"),
+    click.option("--resume", is_flag=True, help="Go on with what a stopped run of the same command has done."),
+    click.option("--save-every", default=20.0, show_default=True, metavar="SECONDS", help="Save work for --resume."),
     click.option("--overwrite", is_flag=True, help="Replace STORE if it exists."),
     click.option("--quiet", is_flag=True, help="No progress bar, no summary."),
     click.option("--debug", is_flag=True, help="Show the traceback of an error."),
@@ -97,11 +100,15 @@ def _add(name: str, kind: str, own_options: Callable[[Command], Command], to: st
         if not store.endswith(words["suffix"]):
             raise click.UsageError(f"found a STORE named {store}, expected a name that ends in {words['suffix']}")
         from seekless.convert.run import pack
+        from seekless.convert.target import saved_samples
 
         try:
             summary = pack(source, store, kind=kind, progress=not quiet, **options)
-        except KeyboardInterrupt:
-            click.echo(f"{store}: no store was written; the same command starts again", err=True)
+        except (Exception, KeyboardInterrupt) as error:
+            if kept := saved_samples(store, options["temp"]):
+                click.echo(f"{store}: {kept:,} samples read are kept; the same command goes on by --resume", err=True)
+            elif isinstance(error, KeyboardInterrupt):
+                click.echo(f"{store}: no store was written; the same command starts again", err=True)
             raise
         if not quiet:
             click.echo(summary)

@@ -18,7 +18,7 @@ from seekless.errors import ConvertError
 from seekless.store.kinds import HDF5_SUFFIX
 from seekless.store.shards import listed_shards
 
-__all__ = ["INDEX", "put_in_place", "remove", "tidy"]
+__all__ = ["INDEX", "is_placed", "put_in_place", "remove", "remove_last", "tidy"]
 
 # In a folder of shards in the making, the file that is to bear the store's name.
 INDEX = f"index{HDF5_SUFFIX}"
@@ -51,7 +51,19 @@ def put_in_place(partial: Path, path: Path) -> None:
             _finish(path)
     else:
         os.replace(partial, path)
+        _finish(path)  # of a run that was killed between the two renames
     _sync_folder(path.parent)
+
+
+def is_placed(partial: Path, path: Path) -> bool:
+    """Return whether a store that was complete is in its place already.
+
+    Args:
+        partial: The store's file or folder in the making; complete, or gone.
+        path: Its place.
+    """
+    with_shards = path.suffix == HDF5_SUFFIX and partial.is_dir()
+    return not os.path.lexists(partial / INDEX if with_shards else partial)
 
 
 def tidy(partial: Path, path: Path) -> None:
@@ -67,6 +79,18 @@ def tidy(partial: Path, path: Path) -> None:
         _remove_shards(path, _shards_at(index))
     remove(partial)
     _finish(path)
+
+
+def remove_last(folder: Path, last: str) -> None:
+    """Remove a folder, and one of its files after all others.
+
+    Args:
+        folder: The folder; it need not exist.
+        last: The name of that file.
+    """
+    if folder.is_dir():
+        remove(*(file for file in folder.iterdir() if file.name != last))
+        remove(folder)
 
 
 def remove(*paths: Path) -> None:
@@ -106,7 +130,8 @@ def _move_shards(partial: Path, path: Path) -> Path:
             raise ConvertError(
                 f"{place.parent}: found a file of this name, expected a folder for the shards of {path.name}; rename it"
             ) from None
-        os.replace(partial / place.name, place)
+        if (partial / place.name).exists():  # else a run was killed that had moved it
+            os.replace(partial / place.name, place)
         folders.add(place.parent)
     for folder in folders:
         _sync_folder(folder)

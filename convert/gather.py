@@ -13,13 +13,16 @@ from seekless.store.schema import Field
 __all__ = ["blocks_of", "gather"]
 
 
-def gather(partitions: Iterable[Partition], field: Field, kept: npt.NDArray[np.bool_]) -> Iterator[npt.NDArray[Any]]:
+def gather(
+    partitions: Iterable[Partition], field: Field, kept: npt.NDArray[np.bool_], first: int = 0
+) -> Iterator[npt.NDArray[Any]]:
     """Yield the samples in the order of the store, a partition at a time.
 
     Args:
         partitions: All samples, in the order of the partitions.
         field: How samples are to be stored.
         kept: bool, (places,): the places that a sample was found for; the others are closed up.
+        first: The sample to begin at; partitions before it are not read.
 
     Raises:
         ConvertError: A place has no sample.
@@ -28,23 +31,30 @@ def gather(partitions: Iterable[Partition], field: Field, kept: npt.NDArray[np.b
         (samples kept in the partition, *sample_shape), of the stored dtype.
     """
     for partition in partitions:
+        stay = kept[partition.start : partition.stop]
+        count = int(np.count_nonzero(stay))
+        if first >= count:
+            first -= count
+            continue
         rows = np.empty((partition.stop - partition.start, *field.sample_shape), field.dtype)
         filled = np.zeros(len(rows), bool)
-        for piece in partition.pieces:
+        pieces = partition.read()
+        while pieces:
+            piece = pieces.pop()
             stored = piece.stored
             if piece.encoding != field.encoding:
                 stored = field.encoding.encode(piece.encoding.decode(stored))
             places = piece.positions - partition.start
             rows[places] = stored
             filled[places] = True
-        partition.pieces.clear()
-        stay = kept[partition.start : partition.stop]
         if not filled[stay].all():
             raise ConvertError(
                 f"found {np.count_nonzero(~filled[stay])} samples missing of places {partition.start} to "
                 f"{partition.stop - 1}, expected all; the source changed while it was read: run it again"
             )
-        yield rows if stay.all() else rows[stay]
+        rows = rows if count == len(rows) else rows[stay]
+        yield rows[first:]
+        first = 0
 
 
 def blocks_of(field: Field, parts: Iterable[npt.NDArray[Any]]) -> Iterator[memoryview]:

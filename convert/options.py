@@ -3,6 +3,7 @@
 import math
 import operator
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ class Options:
         compression: The codec of x, a name of `seekless.store.codecs.CODECS`; "auto" for that of the shortest epochs.
         block_bytes: The most bytes of a block of x, before compression; None for the format's rule.
         shard_bytes: The most bytes of one file of the store, before compression; None for one file.
+        temp: The folder for passing files of data that does not fit in memory; None for that of the store.
+        resume: Go on with what a stopped run of the same conversion has done.
+        save_every: Seconds between two saves that a stopped run can be gone on with from.
         on_error: "raise" to stop on samples that cannot be used, "skip" to leave them out.
         overwrite: Replace a store that exists.
         progress: Show progress bars on stderr.
@@ -48,6 +52,9 @@ class Options:
     compression: str = "auto"
     block_bytes: int | None = None
     shard_bytes: int | None = None
+    temp: str | PathLike[str] | None = None
+    resume: bool = False
+    save_every: float = 20.0
     on_error: str = "raise"
     overwrite: bool = False
     progress: bool = True
@@ -83,6 +90,8 @@ class Options:
             raise OptionError(f"--block-bytes: found {self.block_bytes} bytes, expected 1 to {MAX_BLOCK_BYTES}")
         if self.shard_bytes is not None and self.shard_bytes < 1:
             raise OptionError(f"--shard-bytes: found {self.shard_bytes} bytes, expected 1 or more")
+        if not self.save_every >= 0:
+            raise OptionError(f"--save-every: found {self.save_every}, expected 0 seconds or more")
         if self.memory < 1 << 20:
             raise OptionError(f"--memory: found {self.memory} bytes, expected 1 MiB or more")
 
@@ -108,6 +117,8 @@ class Summary:
         bytes_in: Bytes of all files read.
         bytes_out: Bytes of the store.
         seconds: From start to end.
+        resumed: What was kept of a run that was stopped: samples read and blocks written.
+        removed: What was left by a run that was stopped and could not be gone on with.
     """
 
     store: Path
@@ -121,6 +132,8 @@ class Summary:
     bytes_in: int
     bytes_out: int
     seconds: float
+    resumed: tuple[int, int] = (0, 0)
+    removed: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -136,6 +149,8 @@ class Summary:
         lines = [
             f"{self.store}",
             f"  samples  {self.samples:,}" + (f" of {self.classes} classes" if self.classes else ""),
+            *([f"  resumed  {self._resumed()}"] if any(self.resumed) else []),
+            *([f"  removed  {', '.join(self.removed)}, left by a run that was stopped"] if self.removed else []),
             *([f"  skipped  {self.skipped:,}, listed in {self.store}.skipped.csv"] if self.skipped else []),
             f"  shape    {' x '.join(map(str, self.shape)) or 'one value'}",
             f"  dtype    {self.encoding} ({self._why_dtype()})",
@@ -145,6 +160,11 @@ class Summary:
             f"  time     {self.seconds:.1f} s, {self.samples / max(self.seconds, 1e-9):,.0f} samples/s",
         ]
         return "\n".join(lines)
+
+    def _resumed(self) -> str:
+        samples, blocks = self.resumed
+        written = f" and {blocks:,} block{'' if blocks == 1 else 's'} written" if blocks else ""
+        return f"{samples:,} samples read{written} by the run that was stopped were kept"
 
     def _why_dtype(self) -> str:
         logical = self.encoding.logical_dtype

@@ -1,7 +1,6 @@
 """A conversion as one call: files -> workers -> scatter -> gather -> blocks -> a store."""
 
 import dataclasses
-import shutil
 import time
 from collections.abc import Mapping
 from os import PathLike
@@ -9,19 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from tqdm import tqdm
 
 from seekless.convert.census import Census, by_key, refuse, write_list
 from seekless.convert.gather import gather
+from seekless.convert.journal import Journal
 from seekless.convert.layout import lay_out
 from seekless.convert.options import Options, Summary
-from seekless.convert.pool import map_runs, worker_count
-from seekless.convert.scatter import Piece, Scatter
+from seekless.convert.pool import worker_count
+from seekless.convert.read import read_samples
+from seekless.convert.resume import check_same, facts_of
 from seekless.convert.target import Target, writing
-from seekless.convert.workers import Form
-from seekless.convert.write import write
-from seekless.errors import ConvertError, OptionError
+from seekless.convert.write import Passing, blocks_written, write
+from seekless.errors import OptionError, SourceError
 from seekless.source.open import SourceOptions, open_source, row_targets
 from seekless.source.permutation import random_positions
 from seekless.source.samples import BadSample, Source
@@ -43,7 +41,7 @@ def pack(
         source: A folder of CSV files or of images; with `rows=True` a table, or a folder of tables, a row a sample.
         store: What to make: an `.h5` file or an `.npy.d` folder.
         **options: The fields of `seekless.convert.options.Options` (seed, test_fraction, workers, memory, dtype, lossy,
-            compression, block_bytes, shard_bytes, on_error, overwrite, progress) and of
+            compression, block_bytes, shard_bytes, temp, resume, save_every, on_error, overwrite, progress) and of
             `seekless.source.open.SourceOptions` (kind, labels, rows, target_columns, target_type, classes_from, shape,
             size, resize, channels, delimiter, decimal, skip_rows, columns, allow_nan, scale).
 
@@ -60,41 +58,72 @@ def pack(
     how, what = _checked(options)
     path = Path(store)
     suffix_of(path)
-    bad: list[BadSample] = []
-    lists = {name: path.with_name(f"{path.name}.{name}.csv") for name in ("errors", "skipped")}
-    with writing(path, overwrite=how.overwrite) as target:
-        for left in lists.values():
-            left.unlink(missing_ok=True)
-        opened = open_source(Path(source), what, bad)
-        if how.on_error == "raise":
-            refuse(opened.root, by_key(bad), len(opened) + len(bad), lists["errors"])
-        positions = random_positions(opened.keys, how.seed)
-        census, scatter = _read(opened, positions, target, how)
-        bad = by_key([*bad, *census.unusable()])
-        if how.on_error == "raise" or not census.forms:
-            refuse(opened.root, bad, len(opened), lists["errors"])
-        elif bad:
-            write_list(lists["skipped"], bad)
-        kept = census.kept
-        order = np.argsort(positions)  # the sample at each place
-        order = order[kept[order]]
-        header, values = lay_out(opened, targets_of(opened, census, what), census, order, how, what)
-        x = header.fields["x"]
-        rows = gather(scatter.partitions(x.sample_bytes), x, kept[np.argsort(positions)])
-        written = write(path, target.partial, header, rows, values, how, worker_count(how.workers, len(opened)))
+    with writing(path, overwrite=how.overwrite, resume=how.resume, temp=how.temp) as target:
+        journal = Journal(target.parts)
+        try:
+            done = _convert(Path(source), target, journal, how, what)
+        except SourceError:
+            journal.write("refused", True)
+            raise
+        finally:
+            journal.close()
+    written = open_store(path)
     return Summary(
         store=path,
-        samples=header.length,
-        skipped=len(bad),
+        samples=len(written),
+        skipped=done["skipped"],
         field=written.header.fields["x"],
-        why_codec=written.why,
+        why_codec=done["why_codec"],
         lossy=how.lossy,
-        shards=written.shards,
-        classes=header.class_count,
-        bytes_in=census.bytes_read,
-        bytes_out=open_store(path).nbytes,
+        shards=len(written.tables["x"].paths) if how.shard_bytes is not None else 0,
+        classes=written.header.class_count,
+        bytes_in=done["bytes_in"],
+        bytes_out=written.nbytes,
         seconds=time.perf_counter() - start,
+        resumed=(0, 0) if target.past is None else (target.past.samples, target.past.blocks),
+        removed=target.removed,
     )
+
+
+def _convert(root: Path, target: Target, journal: Journal, how: Options, what: SourceOptions) -> dict[str, Any]:
+    """Do the whole work up to a complete store under a passing name; return what the summary says of it."""
+    lists = {name: target.path.with_name(f"{target.path.name}.{name}.csv") for name in ("errors", "skipped")}
+    for left in lists.values():
+        left.unlink(missing_ok=True)
+    bad: list[BadSample] = []
+    source = open_source(root, what, bad)
+    past = target.past
+    facts = facts_of(source, how, what)
+    if past is not None:
+        check_same(past, facts, source.keys, journal, target.path)
+        journal.go_on()
+        if past.done is not None:
+            return past.done
+    if how.on_error == "raise":
+        refuse(source.root, by_key(bad), len(source) + len(bad), lists["errors"])
+    positions = random_positions(source.keys, how.seed)
+    try:
+        reading = read_samples(source, positions, target, how, facts, journal, past)
+    finally:
+        target.keep = journal.active
+    census = reading.census
+    bad = by_key([*bad, *census.unusable()])
+    if how.on_error == "raise" or not census.forms:
+        refuse(source.root, bad, len(source), lists["errors"])
+    elif bad:
+        write_list(lists["skipped"], bad)
+    kept = census.kept
+    order = np.argsort(positions)  # the sample at each place
+    order = order[kept[order]]
+    header, values = lay_out(source, targets_of(source, census, what), census, order, how, what)
+    passing = Passing(target.path, target.partial, target.parts / "older", journal, past)
+    x = header.fields["x"]
+    first = blocks_written(passing, header, how) * x.block_length
+    rows = gather(reading.scatter.partitions(x.sample_bytes), x, kept[np.argsort(positions)], first)
+    written = write(passing, header, rows, values, how, worker_count(how.workers, len(source)))
+    done = {"skipped": len(bad), "why_codec": written.why, "bytes_in": census.bytes_read}
+    journal.write("done", done)
+    return done
 
 
 def _checked(options: Mapping[str, Any]) -> tuple[Options, SourceOptions]:
@@ -117,39 +146,6 @@ def _classes_of(path: str | PathLike[str]) -> Classes:
     if header.target_kind != "class":
         raise OptionError(f"--classes-from: found no classes in {path}, expected a store whose targets are classes")
     return Classes(header.class_count, header.class_names, str(path))
-
-
-def _read(source: Source, positions: npt.NDArray[np.int64], target: Target, options: Options) -> tuple[Census, Scatter]:
-    """Read every sample once and scatter those of the form that most have; what is bad is collected up to the last."""
-    census, scatter, form = _read_once(source, positions, target, options, None)
-    if options.on_error == "skip" and census.forms and census.form != form:
-        # The first run misled: most samples have another form than it. Only --on-error skip goes on then.
-        wanted = census.form
-        census, scatter, _ = _read_once(source, positions, target, options, wanted)
-        if census.form != wanted:
-            raise ConvertError(f"{source.root}: found other samples at the second reading; run it again when it rests")
-    return census, scatter
-
-
-def _read_once(
-    source: Source, positions: npt.NDArray[np.int64], target: Target, options: Options, form: Form | None
-) -> tuple[Census, Scatter, Form | None]:
-    workers = worker_count(options.workers, len(source))
-    shutil.rmtree(target.parts, ignore_errors=True)  # of a first pass
-    dtype = None if options.dtype == "auto" else options.dtype
-    census, scatter = Census(source, dtype, options.lossy), Scatter(len(source), options.memory, target.parts)
-    with tqdm(total=len(source), desc="reading", unit="sample", disable=not options.progress) as bar:
-        for result in map_runs(source.reader(), source.runs(), workers, dtype=dtype):
-            bar.update(census.add(result))
-            if census.bad:
-                bar.set_postfix_str(f"{len(census.bad):,} bad", refresh=False)
-            if not census.clean and options.on_error == "raise":
-                continue  # there will be no store: go on only to list all that is bad
-            form = form or (result.groups[0].form if result.groups else None)
-            for group in result.groups:
-                if group.form == form:
-                    scatter.add(Piece(positions[group.indices], group.stored, group.encoding))
-    return census, scatter, form
 
 
 def targets_of(source: Source, census: Census, options: SourceOptions) -> Targets | None:

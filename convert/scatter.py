@@ -1,26 +1,29 @@
 """The first half of the shuffle: samples come in the source's order and are kept by their place in the store.
 
-Pieces stay in memory while all of them fit. Past that they go to partition files, one for each run of consecutive
-places, always appended, so that a disk writes and later reads in long sequential runs: an external shuffle in two
-passes, whatever the size of the data.
+Pieces stay in memory while all of them fit. Past that, and whenever they are saved in case the run is stopped, they go
+to partition files, one for each run of consecutive places, always appended, so that a disk writes and later reads in
+long sequential runs: an external shuffle in two passes, whatever the size of the data.
 """
 
 import math
 import struct
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from seekless.errors import ConvertError
 from seekless.store.encoding import Encoding
 
 __all__ = ["Partition", "Piece", "Scatter"]
 
-# number of the encoding among those met, samples
-_HEAD = struct.Struct("<qq")
+# number of the encoding among those met, samples, CRC-32 of the rest
+_HEAD = struct.Struct("<qqI4x")
 
 
 @dataclass(frozen=True)
@@ -31,25 +34,27 @@ class Piece:
         positions: int64, (n,): their places in the store.
         stored: (n, *sample_shape), as encoded.
         encoding: How.
+        stamps: uint32, (n,): what tells each one's file from a changed one.
     """
 
     positions: npt.NDArray[np.int64]
     stored: npt.NDArray[Any]
     encoding: Encoding
+    stamps: npt.NDArray[np.uint32]
 
     @property
     def nbytes(self) -> int:
-        """Bytes of both arrays."""
-        return self.positions.nbytes + self.stored.nbytes
+        """Bytes of all arrays."""
+        return self.positions.nbytes + self.stored.nbytes + self.stamps.nbytes
 
 
 @dataclass(frozen=True)
 class Partition:
-    """The samples of the places start to stop - 1."""
+    """The samples of the places start to stop - 1; read when asked for."""
 
     start: int
     stop: int
-    pieces: list[Piece]
+    read: Callable[[], list[Piece]]
 
 
 class Scatter:
@@ -66,9 +71,11 @@ class Scatter:
         self._encodings: list[Encoding] = []  # those met, so that a file can name one by its number
         self._share = memory // 3
         self._folder = folder
-        self._pieces: list[Piece] = []
+        self._unsaved: list[Piece] = []
+        self._saved: list[Piece] | None = []  # those in files, as long as all pieces fit in memory
         self._held = 0
         self._places = length  # of one partition
+        self._sizes: dict[int, int] = {}  # bytes of each partition's file
         self._sample_shape: tuple[int, ...] = ()
 
     def add(self, piece: Piece) -> None:
@@ -76,10 +83,31 @@ class Scatter:
         self._sample_shape = piece.stored.shape[1:]
         if piece.encoding not in self._encodings:
             self._encodings.append(piece.encoding)
-        self._pieces.append(piece)
+        self._unsaved.append(piece)
         self._held += piece.nbytes
         if self._held > self._share:
-            self._spill()
+            self.save()
+            self._saved, self._held = None, 0
+
+    def save(self) -> None:
+        """Write all pieces that are in memory alone to the partition files."""
+        if not self._unsaved:
+            return
+        if not self._sizes:
+            # The source's own dtype bounds what a partition takes, whichever encoding is chosen in the end.
+            widest = self._encodings[0].logical_dtype.itemsize * math.prod(self._sample_shape)
+            self._places = max(1, min(self._length, self._share // (widest + 12)))
+            self._folder.mkdir(exist_ok=True)
+        for number, encoding in enumerate(self._encodings):
+            pieces = [piece for piece in self._unsaved if piece.encoding == encoding]
+            if pieces:
+                columns = ("positions", "stamps", "stored")
+                self._write(number, *(np.concatenate([getattr(p, name) for p in pieces]) for name in columns))
+        if self._saved is None:
+            self._held = 0
+        else:
+            self._saved += self._unsaved
+        self._unsaved = []
 
     def partitions(self, sample_bytes: int) -> Iterator[Partition]:
         """Yield all samples, in the order of their places; to be called once, after the last piece.
@@ -87,51 +115,111 @@ class Scatter:
         Args:
             sample_bytes: Bytes of a sample as it will be stored, so that no partition takes more than its share.
         """
-        if not self._folder.exists() and (self._length * sample_bytes <= self._share or not self._pieces):
-            yield Partition(0, self._length, self._pieces)
-            return
-        self._spill()
+        if self._saved is not None:
+            pieces = self._saved + self._unsaved
+            if self._length * sample_bytes <= self._share or not pieces:
+                self._saved, self._unsaved = [], []
+                yield Partition(0, self._length, partial(_emptied, pieces))
+                return
+        self.save()
+        self._saved = None
         for number, start in enumerate(range(0, self._length, self._places)):
-            pieces = self._read(self._folder / f"{number:06d}")
-            yield Partition(start, min(start + self._places, self._length), pieces)
+            yield Partition(start, min(start + self._places, self._length), partial(self._read, number))
 
-    def _spill(self) -> None:
-        if not self._folder.exists():
-            # The source's own dtype bounds what a partition takes, whichever encoding is chosen in the end.
-            widest = self._encodings[0].logical_dtype.itemsize * math.prod(self._sample_shape)
-            self._places = max(1, min(self._length, self._share // (widest + 8)))
-            self._folder.mkdir()
-        for number, encoding in enumerate(self._encodings):
-            pieces = [piece for piece in self._pieces if piece.encoding == encoding]
-            if not pieces:
-                continue
-            positions = np.concatenate([piece.positions for piece in pieces])
-            stored = np.concatenate([piece.stored for piece in pieces])
-            self._write(number, positions, stored)
-        self._pieces.clear()
-        self._held = 0
+    def state(self) -> dict[str, Any]:
+        """Return what is needed to go on from the files, fit for JSON; `save` comes before."""
+        encodings = [[e.dtype.str, e.logical_dtype.str, e.divisor] for e in self._encodings]
+        return {
+            "places": self._places,
+            "sample_shape": list(self._sample_shape),
+            "encodings": encodings,
+            "sizes": {str(number): size for number, size in self._sizes.items()},
+        }
 
-    def _write(self, number: int, positions: npt.NDArray[np.int64], stored: npt.NDArray[Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]]:
+        """Go on from the files of a scatter that was stopped, and yield (positions, stamps) of what they hold.
+
+        Args:
+            state: What `state` returned; whatever was written after it is cut off.
+
+        Raises:
+            ConvertError: A file is missing, or shorter than it was.
+        """
+        self._places = state["places"]
+        self._sample_shape = tuple(state["sample_shape"])
+        self._encodings = [Encoding(np.dtype(s), np.dtype(v), divisor) for s, v, divisor in state["encodings"]]
+        self._sizes = {int(number): size for number, size in state["sizes"].items()}
+        self._saved = None
+        for number, size in self._sizes.items():
+            path = self._path(number)
+            if not path.exists() or path.stat().st_size < size:
+                raise self._damaged(path)
+            with open(path, "r+b") as file:
+                file.truncate(size)
+                while file.tell() < size:
+                    encoding, samples, _ = _HEAD.unpack(file.read(_HEAD.size))
+                    yield (
+                        np.frombuffer(file.read(8 * samples), np.int64),
+                        np.frombuffer(file.read(4 * samples), np.uint32),
+                    )
+                    file.seek(samples * self._sample_bytes(encoding), 1)
+
+    def _write(
+        self,
+        number: int,
+        positions: npt.NDArray[np.int64],
+        stamps: npt.NDArray[np.uint32],
+        stored: npt.NDArray[Any],
+    ) -> None:
         order = np.argsort(positions, kind="stable")
         partition = positions[order] // self._places
-        for part, first in zip(*np.unique(partition, return_index=True), strict=True):
+        for part, first in zip(*(a.tolist() for a in np.unique(partition, return_index=True)), strict=True):
             rows = order[first : np.searchsorted(partition, part, "right")]
-            with open(self._folder / f"{part:06d}", "ab") as file:
-                file.write(_HEAD.pack(number, len(rows)))
-                file.write(positions[rows].data)
-                file.write(stored[rows].data)
+            columns = [positions[rows].data, stamps[rows].data, stored[rows].data]
+            check = 0
+            for column in columns:
+                check = zlib.crc32(column, check)
+            with open(self._path(part), "ab") as file:
+                # A run that failed here and goes on must not leave half a piece in the middle.
+                file.truncate(self._sizes.get(part, 0))
+                file.write(_HEAD.pack(number, len(rows), check))
+                for column in columns:
+                    file.write(column)
+                self._sizes[part] = file.tell()
 
-    def _read(self, path: Path) -> list[Piece]:
-        data = path.read_bytes() if path.exists() else b""
+    def _read(self, number: int) -> list[Piece]:
+        path, size = self._path(number), self._sizes.get(number, 0)
+        data = memoryview(path.read_bytes() if size else b"")
         pieces, at = [], 0
-        while at < len(data):
-            number, samples = _HEAD.unpack_from(data, at)
+        while at < size:
+            which, samples, check = _HEAD.unpack_from(data, at)
             at += _HEAD.size
+            end = at + samples * (12 + self._sample_bytes(which))
+            if zlib.crc32(data[at:end]) != check:
+                raise self._damaged(path)
             positions = np.frombuffer(data, np.int64, samples, at)
-            at += positions.nbytes
-            values = samples * math.prod(self._sample_shape)
-            encoding = self._encodings[number]
-            stored = np.frombuffer(data, encoding.dtype, values, at).reshape(samples, *self._sample_shape)
-            at += stored.nbytes
-            pieces.append(Piece(positions, stored, encoding))
+            stamps = np.frombuffer(data, np.uint32, samples, at + 8 * samples)
+            encoding, values = self._encodings[which], samples * math.prod(self._sample_shape)
+            stored = np.frombuffer(data, encoding.dtype, values, at + 12 * samples)
+            pieces.append(Piece(positions, stored.reshape(samples, *self._sample_shape), encoding, stamps))
+            at = end
         return pieces
+
+    def _sample_bytes(self, encoding: int) -> int:
+        return self._encodings[encoding].dtype.itemsize * math.prod(self._sample_shape)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:06d}"
+
+    def _damaged(self, path: Path) -> ConvertError:
+        return ConvertError(
+            f"{path}: found other bytes than were written there, expected the samples that were read so far; the disk "
+            "may be failing: start over by --overwrite, with --temp on another disk"
+        )
+
+
+def _emptied(pieces: list[Piece]) -> list[Piece]:
+    """Return pieces, and forget them."""
+    taken = list(pieces)
+    pieces.clear()
+    return taken

@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
-from seekless.convert.commit import put_in_place, remove, tidy
-from seekless.errors import ConvertError, StoreExistsError
+from seekless.convert.commit import is_placed, put_in_place, remove_last, tidy
+from seekless.convert.journal import NAME, Journal, Past
+from seekless.errors import ConvertError, OptionError, StoreExistsError
 from seekless.store.kinds import looks_like_a_store
 
 try:
@@ -15,53 +18,114 @@ try:
 except ImportError:  # pragma: no cover (Windows: two runs on one target are not told apart)
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Target", "writing"]
+__all__ = ["Target", "saved_samples", "writing"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Target:
     """Where a conversion writes until its store is complete.
 
     Attributes:
+        path: The store to be.
         partial: The store's file, or folder, in the making.
-        parts: A folder for the partition files of the shuffle.
+        parts: A folder for the partition files of the shuffle, and for what else is of use to a run that goes on.
+        keep: Leave both where the run ends with an error, for a run that goes on.
+        past: What a stopped run has done that is to be gone on with.
+        removed: What was left by a run that was stopped, and is removed now.
     """
 
+    path: Path
     partial: Path
     parts: Path
+    keep: bool = False
+    past: Past | None = None
+    removed: tuple[str, ...] = ()
+
+    def forget(self) -> None:
+        """Remove all passing files."""
+        tidy(self.partial, self.path)
+        remove_last(self.parts, NAME)  # as long as it is there, a run can go on
 
 
 @contextlib.contextmanager
-def writing(path: Path, *, overwrite: bool) -> Iterator[Target]:
+def writing(
+    path: Path, *, overwrite: bool, resume: bool = False, temp: str | PathLike[str] | None = None
+) -> Iterator[Target]:
     """Write a store beside its place; put it there when the context is left without an error.
 
-    Everything in the making has a name that begins with the store's. After an error nothing of it is left.
+    Everything in the making has a name that begins with the store's. After an error nothing of it is left, unless the
+    target says to keep it.
 
     Args:
         path: The store to be.
         overwrite: Replace a store that is there; it stays readable until the new one takes its place.
+        resume: Keep what a stopped run has done, if there is anything: the target's `past`.
+        temp: The folder for partition files; None for that of the store.
 
     Yields:
         The paths to write to.
 
     Raises:
         StoreExistsError: Something is there and `overwrite` is false.
-        ConvertError: The folder does not exist, or another conversion is writing this store.
+        ConvertError: The folder does not exist, or another conversion is writing this store, or a stopped run has saved
+            work that would be lost.
     """
     if not path.parent.is_dir():
         raise ConvertError(f"{path}: found no folder {path.parent}, expected one to write to; make it first")
-    _check_free(path, overwrite=overwrite)
-    target = Target(path.with_name(f"{path.name}.partial"), path.with_name(f"{path.name}.parts"))
+    target = Target(path, path.with_name(f"{path.name}.partial"), _parts(path, temp))
+    if not resume:
+        _check_free(path, overwrite=overwrite)
     with _locked(path.with_name(f"{path.name}.lock"), path):
-        remove(target.parts)
-        tidy(target.partial, path)
+        _begin(target, overwrite=overwrite, resume=resume)
         try:
-            _check_free(path, overwrite=overwrite)
             yield target
-            _check_free(path, overwrite=overwrite)
-            put_in_place(target.partial, path)
-        finally:
-            remove(target.partial, target.parts)
+            if not is_placed(target.partial, path):  # as by a run that was stopped right after
+                _check_free(path, overwrite=overwrite)
+                put_in_place(target.partial, path)
+        except BaseException:
+            if not target.keep:
+                target.forget()
+            raise
+        target.forget()
+
+
+def saved_samples(path: str | PathLike[str], temp: str | PathLike[str] | None = None) -> int:
+    """Return how many samples a run that was stopped has read and saved; 0 for none that can be gone on with.
+
+    Args:
+        path: The store that was to be.
+        temp: The folder for partition files; None for that of the store.
+    """
+    past = Journal(_parts(Path(path), temp)).read()
+    return 0 if past is None else past.samples
+
+
+def _parts(path: Path, temp: str | PathLike[str] | None) -> Path:
+    if temp is None:
+        return path.with_name(f"{path.name}.parts")
+    if not Path(temp).is_dir():
+        raise OptionError(f"--temp: found no folder {temp}, expected one for passing files; make it first")
+    # Stores of one name in several folders may share it.
+    return Path(temp) / f"{path.name}.{zlib.crc32(str(path.resolve()).encode()):08x}.parts"
+
+
+def _begin(target: Target, *, overwrite: bool, resume: bool) -> None:
+    """Take what a stopped run has done, or remove it, but do not throw away saved work unless told to."""
+    past = Journal(target.parts).read()
+    if resume and past is not None:
+        target.past, target.keep = past, True
+        if past.done is None:
+            _check_free(target.path, overwrite=overwrite)
+        return
+    _check_free(target.path, overwrite=overwrite)
+    if past is not None and not past.refused and not overwrite:
+        raise ConvertError(
+            f"{target.path}: found the work of a run that was stopped, {past.samples:,} samples read and saved; go on "
+            "with it by --resume, or start over by --overwrite"
+        )
+    left = (target.partial, target.parts)
+    target.removed = tuple(file.name for file in left if os.path.lexists(file))
+    target.forget()
 
 
 def _check_free(path: Path, *, overwrite: bool) -> None:

@@ -28,6 +28,7 @@ class Group:
     Attributes:
         form: Their form.
         indices: int64, (n,): their numbers in the source.
+        stamps: uint32, (n,): what tells each one's file from a changed one.
         stored: (n, *sample_shape), as encoded.
         encoding: The smallest that gives all of them back.
         proved: A bit for every encoding that does.
@@ -36,6 +37,7 @@ class Group:
 
     form: Form
     indices: npt.NDArray[np.int64]
+    stamps: npt.NDArray[np.uint32]
     stored: npt.NDArray[Any]
     encoding: Encoding
     proved: int
@@ -110,14 +112,14 @@ def encode_run(decoded: Decoded, dtype: str | None = None) -> RunResult:
     members: dict[Form, list[int]] = {}
     for place, sample in enumerate(decoded.samples):
         members.setdefault((sample.shape, sample.dtype.str), []).append(place)
-    indices = np.array(decoded.indices, np.int64)
+    indices, stamps = np.array(decoded.indices, np.int64), np.array(decoded.stamps, np.uint32)
     groups = []
     for form, places in sorted(members.items(), key=lambda item: -len(item[1])):
         values = np.stack([decoded.samples[place] for place in places])
         held = proved(values)
         encoding = candidates(values.dtype)[smallest(held)]
         tried = () if dtype is None else try_encodings(values, indices[places], wanted_encodings(dtype, values.dtype))
-        groups.append(Group(form, indices[places], encoding.encode(values), encoding, held, tried))
+        groups.append(Group(form, indices[places], stamps[places], encoding.encode(values), encoding, held, tried))
     number_of: dict[tuple[str, ...], int] = {}
     labels = np.array([number_of.setdefault(label, len(number_of)) for label in decoded.labels], np.int64)
     return RunResult(

@@ -1,7 +1,7 @@
 """The last step of a conversion: blocks in their order, compressed, to one file or to shards and their index."""
 
 import itertools
-import shutil
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,19 +10,21 @@ from typing import Any
 import numpy.typing as npt
 from tqdm import tqdm
 
-from seekless.convert.commit import INDEX
+from seekless.convert.commit import INDEX, remove
 from seekless.convert.gather import blocks_of
+from seekless.convert.journal import FilePast, Journal, Past
 from seekless.convert.options import Options
+from seekless.convert.space import check_space
 from seekless.errors import ConvertError, OptionError
 from seekless.store.codec_choice import choose_codec
 from seekless.store.codecs import Buffer
-from seekless.store.kinds import HDF5_SUFFIX, create, suffix_of
-from seekless.store.schema import Field, Header
+from seekless.store.kinds import HDF5_SUFFIX, NPY_SUFFIX, create, suffix_of
+from seekless.store.schema import Field, Header, Shard
 from seekless.store.shards import shard_edges, shard_header, shard_id, shard_of, shards_folder
 from seekless.store.shards_writer import write_index
-from seekless.store.writer import compressed
+from seekless.store.writer import PutBlock, Stored, compressed
 
-__all__ = ["Written", "write"]
+__all__ = ["Passing", "Written", "blocks_written", "write"]
 
 # Blocks that a codec is tried on, from the first: of a shuffled store as good a choice as any.
 TRIED_BLOCKS = 8
@@ -43,9 +45,57 @@ class Written:
     shards: int
 
 
+@dataclass(frozen=True)
+class Passing:
+    """Where a store is written until it is complete, and what is known of it from a run that was stopped.
+
+    Attributes:
+        path: What the store will be called.
+        partial: The file or folder to make; of a store with shards, a folder that holds them and their index.
+        older: Where a file is put that a stopped run has begun, to copy its blocks from.
+        journal: Where to write what is done.
+        past: What a stopped run has done.
+    """
+
+    path: Path
+    partial: Path
+    older: Path
+    journal: Journal
+    past: Past | None = None
+
+    def file(self, number: int) -> FilePast:
+        """Return how far a file had come."""
+        return FilePast() if self.past is None else self.past.files.get(number, FilePast())
+
+    @property
+    def older_blocks(self) -> Path:
+        """The file with the blocks of x that was put aside."""
+        return self.older / "x.npy" if self.path.name.endswith(NPY_SUFFIX) else self.older
+
+    def standing(self, number: int) -> list[PutBlock]:
+        """Return the blocks that can be copied from a file that was begun, or from the older one aside."""
+        file = self.file(number)
+        return file.older if file.older and self.older_blocks.exists() else file.blocks
+
+
+def blocks_written(passing: Passing, header: Header, how: Options) -> int:
+    """Return how many blocks of x need not be made again: those of whole files, and of the one begun last.
+
+    Args:
+        passing: What a stopped run has done.
+        header: What the store holds.
+        how: How to convert.
+    """
+    count = 0
+    for number, own in enumerate(_parts(header, how)):
+        if not passing.file(number).complete:
+            return count + len(passing.standing(number))
+        count += own.fields["x"].blocks(own.length)
+    return count
+
+
 def write(
-    path: Path,
-    partial: Path,
+    passing: Passing,
     header: Header,
     rows: Iterator[npt.NDArray[Any]],
     values: Mapping[str, npt.NDArray[Any]],
@@ -55,29 +105,36 @@ def write(
     """Write a store under a passing name.
 
     Args:
-        path: What it will be called.
-        partial: The file or folder to make; of a store with shards, a folder that holds them and their index.
+        passing: Where, and what is there already.
         header: What the store holds; x may have the codec "auto".
-        rows: The samples of x in order, (n, *sample_shape) at a time, of the stored dtype.
+        rows: The samples of x in order, (n, *sample_shape) at a time, of the stored dtype; without those of the blocks
+            that `blocks_written` counts.
         values: The values of the other fields, (N, ...).
         how: How to convert.
         threads: Threads that compress; 0 to do it in this one.
 
     Raises:
         OptionError: The kind of store cannot be compressed or spread over shards.
-        ConvertError: The disk lacks the space.
+        ConvertError: The disk lacks the space, or what a stopped run has written is damaged.
     """
-    if how.shard_bytes is not None and suffix_of(path) != HDF5_SUFFIX:
-        raise OptionError(f"--shard-bytes: found the store {path.name}, expected one that ends in .h5")
-    blocks = blocks_of(header.fields["x"], rows)
-    first = [bytes(block) for block in itertools.islice(blocks, TRIED_BLOCKS)]
-    field, why = _with_codec(header.fields["x"], first, plain=suffix_of(path) != HDF5_SUFFIX)
-    header = replace(header, fields={**header.fields, "x": field})
-    _check_room(partial, header, first)
+    suffix = suffix_of(passing.path)
+    if how.shard_bytes is not None and suffix != HDF5_SUFFIX:
+        raise OptionError(f"--shard-bytes: found the store {passing.path.name}, expected one that ends in .h5")
+    blocks: Iterator[Buffer] = blocks_of(header.fields["x"], rows)
+    if passing.past is not None and passing.past.codec is not None:
+        codec, why = passing.past.codec
+        field = replace(header.fields["x"], codec=codec)
+        header = replace(header, fields={**header.fields, "x": field})
+    else:
+        first = [bytes(block) for block in itertools.islice(blocks, TRIED_BLOCKS)]
+        field, why = _with_codec(header.fields["x"], first, plain=suffix != HDF5_SUFFIX)
+        header = replace(header, fields={**header.fields, "x": field})
+        _check_room(passing.partial, header, first)
+        passing.journal.write("codec", [field.codec, why])
+        blocks = itertools.chain(first, blocks)
     with tqdm(total=field.blocks(header.length), desc="writing", unit="block", disable=not how.progress) as bar:
-        shards = _write_files(
-            path, partial, header, _counted(itertools.chain(first, blocks), bar), values, how, threads
-        )
+        bar.update(blocks_written(passing, header, how))
+        shards = _write_files(passing, header, _counted(blocks, bar), values, how, threads)
     return Written(header, why, shards)
 
 
@@ -97,12 +154,7 @@ def _check_room(partial: Path, header: Header, first: list[bytes]) -> None:
     stored = sum(len(compressed(x, block)[0]) for block in first) if x.codec != "none" else sum(map(len, first))
     wanted = round(stored / len(first) * x.blocks(header.length))
     wanted += sum(field.blocks(header.length) * field.block_bytes for field in header.fields.values() if field != x)
-    free = shutil.disk_usage(partial.parent).free
-    if free < wanted:
-        raise ConvertError(
-            f"{partial.parent}: found {free / 1e6:,.0f} MB free, expected {wanted / 1e6:,.0f} MB for the store; free "
-            "some, or write to another disk"
-        )
+    check_space(partial.parent, wanted, "the store")
 
 
 def _counted(blocks: Iterable[Buffer], bar: Any) -> Iterator[Buffer]:
@@ -111,49 +163,107 @@ def _counted(blocks: Iterable[Buffer], bar: Any) -> Iterator[Buffer]:
         yield block
 
 
+def _parts(header: Header, how: Options) -> list[Header]:
+    """Return what each file of the store holds: the whole, or a shard."""
+    edges = [0, header.length] if how.shard_bytes is None else shard_edges(header, how.shard_bytes)
+    if len(edges) == 2:
+        return [header]
+    return [shard_header(header, stop - start) for start, stop in itertools.pairwise(edges)]
+
+
 def _write_files(
-    path: Path,
-    partial: Path,
+    passing: Passing,
     header: Header,
     blocks: Iterator[Buffer],
     values: Mapping[str, npt.NDArray[Any]],
     how: Options,
     threads: int,
 ) -> int:
-    edges = [0, header.length] if how.shard_bytes is None else shard_edges(header, how.shard_bytes)
-    if len(edges) == 2:
-        _write_file(suffix_of(path), partial, header, blocks, values, threads)
+    parts = _parts(header, how)
+    if len(parts) == 1:
+        _write_file(passing, 0, passing.partial, header, blocks, values, threads)
         return 0
-    partial.mkdir()
-    shards = []
-    for number, (start, stop) in enumerate(itertools.pairwise(edges)):
-        own = shard_header(header, stop - start)
-        own_blocks = itertools.islice(blocks, own.fields["x"].blocks(own.length))
-        file = partial / f"{number:05d}{HDF5_SUFFIX}"
-        own_values = {name: array[start:stop] for name, array in values.items()}
-        _write_file(HDF5_SUFFIX, file, own, own_blocks, own_values, threads)
+    passing.partial.mkdir(exist_ok=True)
+    for file in passing.partial.glob(f"*-?????{HDF5_SUFFIX}"):  # stopped while the index was made
+        file.rename(file.with_name(file.name.rpartition("-")[2]))
+    start, shards = 0, []
+    for number, own in enumerate(parts):
+        file = passing.partial / f"{number:05d}{HDF5_SUFFIX}"
+        if not passing.file(number).complete:
+            own_blocks = itertools.islice(blocks, own.fields["x"].blocks(own.length) - len(passing.standing(number)))
+            own_values = {name: array[start : start + own.length] for name, array in values.items()}
+            _write_file(passing, number, file, own, own_blocks, own_values, threads)
         shards.append(shard_of(file, file.name))
-    # Shards of another content have other names, so that those of a store that is replaced stay until it is.
-    identity = shard_id(shards)
-    for number, shard in enumerate(shards):
-        name = f"{identity}-{shard.name}"
-        (partial / shard.name).rename(partial / name)
-        shards[number] = replace(shard, name=f"{shards_folder(path)}/{name}")
-    write_index(partial / INDEX, header, shards)
+        start += own.length
+    _write_index(passing, header, shards)
     return len(shards)
 
 
+def _write_index(passing: Passing, header: Header, shards: list[Shard]) -> None:
+    """Give shards their names, and write the index over them."""
+    # Shards of another content have other names, so that those of a store that is replaced stay until it is.
+    identity = shard_id(shards)
+    named = []
+    for shard in shards:
+        name = f"{identity}-{shard.name}"
+        (passing.partial / shard.name).rename(passing.partial / name)
+        named.append(replace(shard, name=f"{shards_folder(passing.path)}/{name}"))
+    write_index(passing.partial / INDEX, header, named)
+
+
 def _write_file(
-    suffix: str,
-    path: Path,
+    passing: Passing,
+    number: int,
+    file: Path,
     header: Header,
     blocks: Iterable[Buffer],
     values: Mapping[str, npt.NDArray[Any]],
     threads: int,
 ) -> None:
-    with create(suffix, path, header, threads) as writer:
+    older = _set_aside(passing, number, file)
+    with create(suffix_of(passing.path), file, header, threads) as writer:
+        writer.on_put = lambda name, put: _note(passing.journal, number, name, put)
+        for stored in _older_blocks(passing, older):
+            writer.append_stored("x", stored)
+        # In this order: a folder without these blocks counts for nothing.
+        remove(passing.older_blocks, passing.older)
         for block in blocks:
             writer.append("x", block)
         for name, array in values.items():
             for block in blocks_of(header.fields[name], [array]):
                 writer.append(name, block)
+    passing.journal.write("complete", number)
+
+
+def _note(journal: Journal, number: int, name: str, put: PutBlock) -> None:
+    if name == "x":
+        journal.write("block", [number, put.block, put.offset, put.nbytes, put.crc, put.coded])
+
+
+def _set_aside(passing: Passing, number: int, file: Path) -> list[PutBlock]:
+    """Put a file that a stopped run has begun aside; return the blocks that stand in it."""
+    past, blocks = passing.file(number), passing.standing(number)
+    renewed = bool(blocks) and blocks is past.blocks
+    if renewed and not passing.older_blocks.exists():  # else stopped right after this rename
+        remove(passing.older)
+        file.rename(passing.older)
+    remove(file, *([] if blocks else [passing.older]))
+    passing.journal.write("file", [number, renewed])
+    return blocks
+
+
+def _older_blocks(passing: Passing, blocks: list[PutBlock]) -> Iterator[Stored]:
+    """Yield the blocks of the file put aside; no HDF5 can open it, as it was never closed."""
+    if not blocks:
+        return
+    path = passing.older_blocks
+    with open(path, "rb") as file:
+        for block in blocks:
+            file.seek(block.offset)
+            stored = file.read(block.nbytes)
+            if zlib.crc32(stored) != block.crc:
+                raise ConvertError(
+                    f"{path}: found other bytes than were written for block {block.block}, expected what a stopped run "
+                    "wrote; start over by --overwrite"
+                )
+            yield stored, block.crc, block.coded

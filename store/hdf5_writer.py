@@ -63,11 +63,14 @@ class HDF5Writer(StoreWriter):
             self._file.close()
             raise
 
-    def _put(self, name: str, number: int, stored: Buffer, *, coded: bool) -> None:
+    def _put(self, name: str, number: int, stored: Buffer, *, coded: bool) -> int:
         field = self.header.fields[name]
         first = (number * field.block_length, *(0 for _ in field.sample_shape))
         # The mask has a bit for each filter that was left out for this block.
-        self._file[name].id.write_direct_chunk(first, stored, int(field.codec != "none" and not coded))
+        dataset = self._file[name].id
+        dataset.write_direct_chunk(first, stored, int(field.codec != "none" and not coded))
+        offset: int = dataset.get_chunk_info_by_coord(first).byte_offset
+        return offset
 
     def _finish(self, checks: dict[str, npt.NDArray[np.uint32]]) -> None:
         with self._file as file:

@@ -48,9 +48,13 @@ class NPYWriter(StoreWriter):
     def _kept(self, name: str, block: Buffer) -> Buffer:
         return block[: int(self._sizes[name][self._next[name]])]  # an array file has no room for padding
 
-    def _put(self, name: str, number: int, stored: Buffer, *, coded: bool) -> None:
+    def _put(self, name: str, number: int, stored: Buffer, *, coded: bool) -> int:
         del number, coded
-        self._files[name].write(stored)
+        file = self._files[name]
+        offset = file.tell()
+        file.write(stored)
+        file.flush()
+        return offset
 
     def _finish(self, checks: dict[str, npt.NDArray[np.uint32]]) -> None:
         with self._open:

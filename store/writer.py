@@ -3,7 +3,9 @@
 import zlib
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
@@ -12,7 +14,27 @@ import numpy.typing as npt
 from seekless.store.codecs import Buffer, codec_named
 from seekless.store.schema import Field, Header
 
-__all__ = ["Stored", "StoreWriter", "compressed"]
+__all__ = ["PutBlock", "StoreWriter", "Stored", "compressed"]
+
+
+@dataclass(frozen=True)
+class PutBlock:
+    """A block that was written.
+
+    Attributes:
+        block: Its number in its field.
+        offset: Where it stands, bytes from the start of its file.
+        nbytes: Stored bytes.
+        crc: Their CRC-32.
+        coded: Whether they are compressed.
+    """
+
+    block: int
+    offset: int
+    nbytes: int
+    crc: int
+    coded: bool
+
 
 # What a block becomes: its stored bytes, their CRC-32, and whether they are compressed.
 Stored = tuple[Buffer, int, bool]
@@ -38,10 +60,14 @@ class StoreWriter(ABC):
     Args:
         header: What the store holds.
         threads: Threads that compress blocks while others are written; 0 to compress in the caller's.
+
+    Attributes:
+        on_put: Called with the field's name after each block that was written.
     """
 
     def __init__(self, header: Header, threads: int = 0) -> None:
         self.header = header
+        self.on_put: Callable[[str, PutBlock], None] | None = None
         self._checks = {name: np.zeros(f.blocks(header.length), "<u4") for name, f in header.fields.items()}
         self._next = dict.fromkeys(header.fields, 0)
         self._threads = ThreadPoolExecutor(threads, "seekless-compress") if threads else None
@@ -85,6 +111,16 @@ class StoreWriter(ABC):
             self._coming.append((name, self._threads.submit(compressed, field, bytes(block))))
             self._put_coming(self._ahead)
 
+    def append_stored(self, name: str, block: Stored) -> None:
+        """Append the next block of a field as `compressed` returned it.
+
+        Args:
+            name: The field.
+            block: Its stored bytes, their CRC-32, and whether they are compressed.
+        """
+        self._put_coming(0)
+        self._put_next(name, block)
+
     def _put_coming(self, left: int) -> None:
         """Write the blocks that were first handed to threads, until so many are left."""
         while len(self._coming) > left:
@@ -94,9 +130,11 @@ class StoreWriter(ABC):
     def _put_next(self, name: str, block: Stored) -> None:
         stored, check, coded = block
         number = self._next[name]
-        self._put(name, number, stored, coded=coded)
+        offset = self._put(name, number, stored, coded=coded)
         self._checks[name][number] = check
         self._next[name] += 1
+        if self.on_put is not None:
+            self.on_put(name, PutBlock(number, offset, len(stored), check, coded))
 
     def _kept(self, name: str, block: Buffer) -> Buffer:
         """Return what is stored of the next block of a field."""
@@ -104,8 +142,8 @@ class StoreWriter(ABC):
         return block
 
     @abstractmethod
-    def _put(self, name: str, number: int, stored: Buffer, *, coded: bool) -> None:
-        """Write one block."""
+    def _put(self, name: str, number: int, stored: Buffer, *, coded: bool) -> int:
+        """Write one block, past all buffers of this process; return where it stands in its file."""
 
     @abstractmethod
     def _finish(self, checks: dict[str, npt.NDArray[np.uint32]]) -> None:

@@ -31,7 +31,8 @@ def keys(count: int) -> list[str]:
 
 def run(samples: dict[int, np.ndarray], bad: dict[int, str] | None = None, labels=(), bytes_read=0):
     """A run's result: samples by number, and the numbers of bad ones."""
-    decoded = Decoded(list(samples), list(samples.values()), list(labels), bytes_read=bytes_read)
+    stamps = [0] * len(samples)
+    decoded = Decoded(list(samples), list(samples.values()), list(labels), stamps=stamps, bytes_read=bytes_read)
     for index, found in (bad or {}).items():
         decoded.refuse(index, keys(index + 1)[index], found, "numbers")
     return encode_run(decoded)

@@ -54,6 +54,14 @@ def test_the_last_block_holds_nothing_of_the_one_before():
     ]
 
 
+def piece(positions, stored, encoding) -> Piece:
+    return Piece(positions, stored, encoding, np.zeros(len(positions), np.uint32))
+
+
+def partition(start, stop, pieces) -> Partition:
+    return Partition(start, stop, lambda: pieces)
+
+
 def gathered(partitions, encoding, kept=None, shape=()):
     whole = Field("x", shape, encoding, 2)
     length = partitions[-1].stop
@@ -64,8 +72,8 @@ def gathered(partitions, encoding, kept=None, shape=()):
 def test_pieces_of_any_encoding_come_to_their_places(chosen):
     values = np.array([1.0, 0.0, 254 / 255, 1 / 65535, 1 / 255])
     places = {"uint8": [0, 1], "uint8 / 255": [4, 2], "uint16 / 65535": [3]}
-    pieces = [Piece(np.array(at), ENCODINGS[form].encode(values[at]), ENCODINGS[form]) for form, at in places.items()]
-    (rows,) = gathered([Partition(0, 5, pieces)], ENCODINGS[chosen])
+    pieces = [piece(np.array(at), ENCODINGS[form].encode(values[at]), ENCODINGS[form]) for form, at in places.items()]
+    (rows,) = gathered([partition(0, 5, pieces)], ENCODINGS[chosen])
     assert rows.dtype == ENCODINGS[chosen].dtype
     assert ENCODINGS[chosen].decode(rows).tobytes() == values.tobytes()
     assert pieces == []  # their memory is free before the next partition comes
@@ -84,7 +92,7 @@ def test_every_widening_keeps_every_bit(narrow, wide):
         values = one.decode(stored)
         common = other.decode(other.encode(values)).view("u8") == values.view("u8")
     values, stored = values[common], stored[common]
-    (rows,) = gathered([Partition(0, len(values), [Piece(np.arange(len(values)), stored, one)])], other)
+    (rows,) = gathered([partition(0, len(values), [piece(np.arange(len(values)), stored, one)])], other)
     with np.errstate(all="ignore"):
         assert other.decode(rows).tobytes() == values.tobytes()
 
@@ -94,10 +102,10 @@ def test_places_without_a_sample_are_closed_up():
 
     def parts():
         return [
-            Partition(0, 3, [Piece(np.array([2, 0]), np.array([7, 5], "u1"), encoding)]),
-            Partition(3, 5, []),
-            Partition(5, 7, [Piece(np.array([6]), np.array([8], "u1"), encoding)]),
+            partition(0, 3, [piece(np.array([2, 0]), np.array([7, 5], "u1"), encoding)]),
+            partition(3, 5, []),
+            partition(5, 7, [piece(np.array([6]), np.array([8], "u1"), encoding)]),
         ]
 
     rows = gathered(parts(), encoding, [1, 0, 1, 0, 0, 0, 1])
-    assert [part.tolist() for part in rows] == [[5, 7], [], [8]]
+    assert [part.tolist() for part in rows] == [[5, 7], [8]]

@@ -150,7 +150,7 @@ class Counting:
     """A reader without files."""
 
     def read(self, run):
-        return Decoded([run], [np.array([float(run)])], bytes_read=1)
+        return Decoded([run], [np.array([float(run)])], stamps=[0], bytes_read=1)
 
 
 def test_any_reader_will_do():

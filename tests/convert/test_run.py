@@ -13,7 +13,7 @@ import pytest
 
 import seekless
 from seekless.convert import pool as pool_module
-from seekless.convert import run as run_module
+from seekless.convert import read as read_module
 from seekless.convert.scatter import Scatter
 from seekless.errors import ConvertError, OptionError, SourceError, SourceNotFoundError, StoreExistsError
 from seekless.source import samples as samples_module
@@ -262,7 +262,7 @@ class TestTheSameBytes:
                 noted.append(self._folder.exists())
                 return super().partitions(sample_bytes)
 
-        monkeypatch.setattr(run_module, "Scatter", Noted)
+        monkeypatch.setattr(read_module, "Scatter", Noted)
         return noted
 
     @pytest.mark.parametrize("kind", [".h5", ".npy.d"])
@@ -536,8 +536,8 @@ class TestWorkers:
             asked.append((workers, dtype))
             return real(reader, runs, 0, dtype=dtype)
 
-        real = run_module.map_runs
-        monkeypatch.setattr(run_module, "map_runs", map_runs)
+        real = read_module.map_runs
+        monkeypatch.setattr(read_module, "map_runs", map_runs)
         monkeypatch.setattr(pool_module, "available_cores", lambda: cores)
         pack(write_source({f"{number}": [1] for number in range(count)}), tmp_path / "a.h5", workers=None)
         assert asked == [(workers, None)]

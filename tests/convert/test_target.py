@@ -317,7 +317,7 @@ class TestAFolderKilledBetweenTwoRenames:
             with writing(path, overwrite=True) as target:
                 make(target.partial, "store 2")
                 patch.setattr(os, "replace", counted)
-                patch.setattr(target_module, "remove", remove)
+                patch.setattr(target_module.Target, "forget", remove)
                 patch.setattr(commit_module, "_finish", remove)
 
         with monkeypatch.context() as patch, pytest.raises(Killed):

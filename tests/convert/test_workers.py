@@ -13,7 +13,8 @@ from seekless.source.samples import BadSample, Decoded
 
 
 def decoded(samples, indices=None, **more) -> Decoded:
-    return Decoded(list(range(len(samples))) if indices is None else indices, samples, **more)
+    indices = list(range(len(samples))) if indices is None else indices
+    return Decoded(indices, samples, stamps=[100 + index for index in indices], **more)
 
 
 def test_samples_are_encoded_as_small_as_all_of_them_can_be():
@@ -22,6 +23,7 @@ def test_samples_are_encoded_as_small_as_all_of_them_can_be():
     assert group.form == ((2,), "<f8")
     assert group.indices.tolist() == [7, 3]
     assert group.indices.dtype == np.int64
+    assert group.stamps.tolist() == [107, 103]
     assert str(group.encoding) == "uint8 / 255"
     assert group.stored.tolist() == [[0, 255], [254, 0]]
     assert group.encoding.decode(group.stored).tobytes() == np.stack(samples).tobytes()

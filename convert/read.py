@@ -1,0 +1,289 @@
+"""The first pass: every sample is read once, in the order of the disk, and scattered to its place in the store."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from seekless.convert.census import Census
+from seekless.convert.journal import Journal, Past
+from seekless.convert.options import Options
+from seekless.convert.pool import map_runs, worker_count
+from seekless.convert.scatter import Piece, Scatter
+from seekless.convert.space import check_space_early
+from seekless.convert.target import Target
+from seekless.convert.wanted import Lost, Tried, wanted_encodings
+from seekless.convert.workers import Form, Group, RunResult
+from seekless.errors import ConvertError
+from seekless.source.samples import BadSample, Source
+from seekless.store.encoding import Encoding
+
+__all__ = ["Pass", "read_samples"]
+
+
+@dataclass
+class Pass:
+    """One pass over the source, as far as it has come.
+
+    Attributes:
+        source: The source.
+        positions: int64, (N,): the place in the store of each sample.
+        options: How to convert.
+        census: What was met.
+        scatter: The samples.
+        form: The form of those that are scattered; None before the first.
+        done: bool, (N,): the samples that need not be read again.
+    """
+
+    source: Source
+    positions: npt.NDArray[np.int64]
+    options: Options
+    census: Census
+    scatter: Scatter
+    form: Form | None
+    done: npt.NDArray[np.bool_]
+
+    def add(self, result: RunResult) -> int:
+        """Add what a run gave; return how many samples are new."""
+        result = _without(result, self.done)
+        count = self.census.add(result)
+        self.done[result.bad_indices] = True
+        self.done[result.indices] = True
+        if not self.census.clean and self.options.on_error == "raise":
+            return count  # there will be no store: go on only to list all that is bad
+        self.form = self.form or (result.groups[0].form if result.groups else None)
+        for group in result.groups:
+            if group.form == self.form:
+                self.scatter.add(Piece(self.positions[group.indices], group.stored, group.encoding, group.stamps))
+        return count
+
+
+def read_samples(
+    source: Source,
+    positions: npt.NDArray[np.int64],
+    target: Target,
+    options: Options,
+    facts: dict[str, Any],
+    journal: Journal,
+    past: Past | None,
+) -> Pass:
+    """Read every sample once, and scatter those of the form that most have; what is bad is collected up to the last.
+
+    Args:
+        source: The source.
+        positions: int64, (N,): the place in the store of each sample.
+        target: Where passing files go.
+        options: How to convert.
+        facts: What the run depends on.
+        journal: Where to write what is done.
+        past: What a run had done that is gone on with.
+
+    Raises:
+        ConvertError: The source changed meanwhile.
+    """
+    first = _begin(source, positions, target, options, None)
+    if past is not None:
+        _restore(first, journal, past)
+    _read(first, target, journal, facts)
+    if options.on_error == "skip" and first.census.forms and first.census.form != first.form:
+        # The first run misled: most samples have another form than it. Only --on-error skip goes on then.
+        target.forget()
+        journal.close()
+        second = _begin(source, positions, target, options, first.census.form)
+        _read(second, target, journal, facts)
+        if second.census.form != first.census.form:
+            raise ConvertError(f"{source.root}: found other samples at the second reading; run it again when it rests")
+        return second
+    return first
+
+
+def _begin(
+    source: Source, positions: npt.NDArray[np.int64], target: Target, options: Options, form: Form | None
+) -> Pass:
+    dtype = None if options.dtype == "auto" else options.dtype
+    scatter = Scatter(len(source), options.memory, target.parts)
+    census = Census(source, dtype, options.lossy)
+    return Pass(source, positions, options, census, scatter, form, np.zeros(len(source), bool))
+
+
+def _read(reading: Pass, target: Target, journal: Journal, facts: dict[str, Any]) -> None:
+    source, options, census = reading.source, reading.options, reading.census
+    workers = worker_count(options.workers, len(source))
+    saver = _Saver(reading, journal, facts)
+    with tqdm(total=len(source), desc="reading", unit="sample", disable=not options.progress) as bar:
+        bar.update(int(np.count_nonzero(reading.done)))
+        runs = source.runs(reading.done.copy() if journal.active else None)
+        unchecked = not journal.active
+        for result in map_runs(source.reader(), runs, workers, dtype=census.dtype):
+            if unchecked and result.groups:
+                check_space_early(result.groups[0], len(source), target.path.parent, target.parts.parent, options)
+                unchecked = False
+            bar.update(reading.add(result))
+            if census.bad:
+                bar.set_postfix_str(f"{len(census.bad):,} bad", refresh=False)
+            saver.save_if_due()
+        saver.save_if_due(last=True)
+
+
+class _Saver:
+    """Saves a pass now and then, so that a run that is stopped loses little."""
+
+    def __init__(self, reading: Pass, journal: Journal, facts: dict[str, Any]) -> None:
+        self._reading = reading
+        self._journal = journal
+        self._facts = facts
+        self._at = time.monotonic()
+        census = reading.census
+        self._bad, self._labels, self._spellings = len(census.bad), len(census.labels), len(census.spellings)
+        self._odd = {form: len(parts) for form, parts in census.forms.items()}
+        self._labels_size = 0
+
+    def save_if_due(self, *, last: bool = False) -> None:
+        """Save if enough time has passed, and at the end if anything was saved before."""
+        reading, options = self._reading, self._reading.options
+        census = reading.census
+        if (options.on_error == "raise" and not census.clean) or reading.form is None:
+            return  # such a run ends with an error of the source, and begins anew
+        if time.monotonic() - self._at < options.save_every and not (last and self._journal.active):
+            return
+        if not self._journal.active:
+            self._journal.begin({**self._facts, "form": _form_json(reading.form)}, self._reading.source.keys)
+        reading.scatter.save()
+        self._journal.write("saved", self._state())
+        self._at = time.monotonic()
+
+    def _state(self) -> dict[str, Any]:
+        """Return what was met since the last save, and what holds for all so far."""
+        reading, census = self._reading, self._reading.census
+        form = reading.form
+        proved, tried = census.proof(form) if form in census.forms else (-1, ())
+        for indices, codes in census.labels[self._labels :]:
+            self._labels_size = self._journal.append_labels(indices, codes)
+        odd = []
+        for other, parts in census.forms.items():
+            new = parts[self._odd.get(other, 0) :]
+            self._odd[other] = len(parts)
+            if other != form and new:
+                odd.append([_form_json(other), np.concatenate(new).tolist()])
+        bad = [
+            [index, sample.key, sample.found, sample.expected]
+            for index, sample in zip(census.bad_indices[self._bad :], census.bad[self._bad :], strict=True)
+        ]
+        spellings = census.spellings[self._spellings :]
+        self._bad, self._labels, self._spellings = len(census.bad), len(census.labels), len(census.spellings)
+        return {
+            "samples": int(np.count_nonzero(reading.done)),
+            "bytes_read": census.bytes_read,
+            "scatter": reading.scatter.state(),
+            "proved": proved,
+            "tried": [_tried_json(one) for one in tried],
+            "bad": bad,
+            "odd": odd,
+            "spellings": [list(spelling) for spelling in spellings],
+            "labels": self._labels_size,
+        }
+
+
+def _restore(reading: Pass, journal: Journal, past: Past) -> None:
+    """Put a pass where it stood at its last save.
+
+    Raises:
+        ConvertError: A file that was read has changed since, or what was saved is damaged.
+    """
+    source, last = reading.source, past.saved[-1]
+    form = _form(past.begin["form"])
+    at_place = np.argsort(reading.positions)
+    encoding = Encoding(np.dtype(form[1]), np.dtype(form[1]))  # of no sample: only the proof counts
+    tried = tuple(_tried(one) for one in last["tried"])
+    found = [(at_place[positions], stamps) for positions, stamps in reading.scatter.restore(last["scatter"])]
+    indices = np.concatenate([np.empty(0, np.int64), *(part for part, _ in found)])
+    stamps = np.concatenate([np.empty(0, np.uint32), *(part for _, part in found)])
+    _check_unchanged(source, indices, stamps)
+    none = np.empty((0, *form[0]), form[1])
+    groups = [Group(form, indices, stamps, none, encoding, last["proved"], tried)] if len(indices) else []
+    for saved in past.saved:
+        for other, numbers in saved["odd"]:
+            empty = np.empty(0, np.uint32)
+            untried = _untried(reading.census.dtype, _form(other))
+            groups.append(Group(_form(other), np.array(numbers, np.int64), empty, none, encoding, -1, untried))
+    bad = [entry for saved in past.saved for entry in saved["bad"]]
+    spellings = [tuple(spelling) for saved in past.saved for spelling in saved["spellings"]]
+    labelled, codes = journal.labels(last["labels"])
+    everything = np.concatenate([group.indices for group in groups]) if groups else np.empty(0, np.int64)
+    result = RunResult(
+        groups=groups,
+        bad=[BadSample(*entry[1:]) for entry in bad],
+        bad_indices=[entry[0] for entry in bad],
+        indices=labelled if len(labelled) else everything,
+        spellings=spellings,
+        labels=codes,
+        bytes_read=last["bytes_read"],
+    )
+    reading.form = form
+    reading.census.add(result)
+    reading.done[everything] = True
+    reading.done[result.bad_indices] = True
+
+
+def _check_unchanged(source: Source, indices: npt.NDArray[np.int64], stamps: npt.NDArray[np.uint32]) -> None:
+    changed = np.sort(indices[source.stamps(indices.tolist()) != stamps])
+    if len(changed):
+        more = f" and {len(changed) - 1:,} more" if len(changed) > 1 else ""
+        raise ConvertError(
+            f"{source.root}: found {source.keys[int(changed[0])]}{more} changed or gone since the stopped run read it, "
+            "expected the same files; start over by --overwrite"
+        )
+
+
+def _without(result: RunResult, done: npt.NDArray[np.bool_]) -> RunResult:
+    """Leave out samples that were read before, as where a part of a table's span was bad."""
+    if not done[result.indices].any() and not done[result.bad_indices].any():
+        return result
+    groups = []
+    for group in result.groups:
+        new = ~done[group.indices]
+        if new.any():
+            parts = group.indices[new], group.stamps[new], group.stored[new]
+            groups.append(Group(group.form, *parts, group.encoding, group.proved, group.tried))
+    new = ~done[result.indices]
+    bad = [pair for pair in zip(result.bad_indices, result.bad, strict=True) if not done[pair[0]]]
+    return RunResult(
+        groups=groups,
+        bad=[sample for _, sample in bad],
+        bad_indices=[index for index, _ in bad],
+        indices=result.indices[new],
+        spellings=result.spellings,
+        labels=result.labels[new] if result.labels.size else result.labels,
+        bytes_read=result.bytes_read,
+        rest=result.rest,
+    )
+
+
+def _form_json(form: Form | None) -> Any:
+    return None if form is None else [list(form[0]), form[1]]
+
+
+def _form(value: Any) -> Form:
+    return tuple(value[0]), value[1]
+
+
+def _untried(dtype: str | None, form: Form) -> tuple[Tried, ...]:
+    return () if dtype is None else (Tried(),) * len(wanted_encodings(dtype, np.dtype(form[1])))
+
+
+def _tried_json(tried: Tried) -> list[Any]:
+    return [
+        None if lost is None else [lost.index, *(v.item() for v in (lost.value, lost.back))] for lost in _both(tried)
+    ]
+
+
+def _both(tried: Tried) -> tuple[Lost | None, Lost | None]:
+    return tried.lost, tried.unfit
+
+
+def _tried(value: Any) -> Tried:
+    lost, unfit = (None if one is None else Lost(one[0], np.float64(one[1]), np.float64(one[2])) for one in value)
+    return Tried(lost, unfit)

@@ -1,0 +1,89 @@
+"""Whether a stopped conversion may be gone on with: the same options, files and targets, or which is not the same."""
+
+import dataclasses
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from seekless.convert.journal import Journal, Past
+from seekless.convert.options import Options
+from seekless.errors import ConvertError
+from seekless.source.open import SourceOptions
+from seekless.source.samples import Source
+
+__all__ = ["check_same", "facts_of"]
+
+START_OVER = "or start over by --overwrite"
+
+
+def facts_of(source: Source, how: Options, what: SourceOptions) -> dict[str, Any]:
+    """Return what the bytes of a store depend on, beside the contents of the files, fit for JSON.
+
+    Args:
+        source: The source.
+        how: How to convert.
+        what: How the source is decoded.
+    """
+    options = {**dataclasses.asdict(what), **how.recorded(), "seed": how.seed}
+    digest = blake2b(digest_size=16)
+    for key in source.keys:
+        digest.update(key.encode("utf-8", "surrogateescape") + b"\0")
+    targets = source.targets
+    facts = {
+        "version": version("seekless"),
+        "options": options,
+        "samples": len(source),
+        "keys": digest.hexdigest(),
+        "targets": None
+        if targets is None
+        else [targets.kind, targets.class_names, zlib.crc32(targets.values.tobytes())],
+    }
+    return dict(json.loads(json.dumps(facts, default=str)))
+
+
+def check_same(past: Past, facts: Mapping[str, Any], keys: Sequence[str], journal: Journal, path: Path) -> None:
+    """Refuse to go on with a run that depended on something else.
+
+    Args:
+        past: What the stopped run has done.
+        facts: What this run depends on.
+        keys: The keys of the source.
+        journal: The stopped run's.
+        path: The store.
+
+    Raises:
+        ConvertError: An option, a file or a target is not the same; the message says which.
+    """
+    old = past.begin
+    if old["version"] != facts["version"]:
+        raise ConvertError(
+            f"{path}: found work of seekless {old['version']}, expected that of {facts['version']}, as another version "
+            f"may write other bytes; install that one, {START_OVER}"
+        )
+    for name, value in facts["options"].items():
+        before = old["options"].get(name)
+        if before != value:
+            raise ConvertError(
+                f"--{name.replace('_', '-')}: found {value!r}, expected {before!r} as in the run that was stopped; "
+                f"give that again, {START_OVER}"
+            )
+    if old["keys"] != facts["keys"]:
+        raise ConvertError(f"{path}: found {_changed_keys(journal.keys(), keys)}; put them back, {START_OVER}")
+    if old["targets"] != facts["targets"]:
+        raise ConvertError(
+            f"{path}: found other targets than the stopped run had, expected the same; put them back, {START_OVER}"
+        )
+
+
+def _changed_keys(old: Sequence[str], new: Sequence[str]) -> str:
+    missing, extra = sorted(set(old) - set(new)), sorted(set(new) - set(old))
+    texts = []
+    for keys, what in ((missing, "missing"), (extra, "new")):
+        if keys:
+            texts.append(f"{len(keys):,} {what} ({keys[0]}{', ...' if len(keys) > 1 else ''})")
+    found = " and ".join(texts) or "samples in another order"
+    return f"{found} since the stopped run, expected the same {len(old):,} samples"
