@@ -36,6 +36,9 @@ _common_options = together(
     target_options,
     click.option("--classes-from", metavar="STORE", help="Number classes as another store does."),
     click.option("--seed", default=0, show_default=True, help="Draws the random order; the same seed, the same bytes."),
+    click.option(
+        "--no-shuffle", "shuffle", flag_value=False, default=True, help="Leave samples in the order of their names."
+    ),
     click.option("--test-fraction", type=float, metavar="F", help="Record the last part of STORE as its test part."),
     click.option(
         "--on-error",

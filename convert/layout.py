@@ -54,7 +54,7 @@ def lay_out(
     header = Header(
         length=length,
         fields={"x": x, **{name: _label_field(name, array) for name, array in values.items()}},
-        shuffled=True,
+        shuffled=how.shuffle,
         seed=how.seed,
         created_by=f"seekless {version('seekless')}",
         boundaries=ends,

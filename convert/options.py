@@ -26,6 +26,7 @@ class Options:
 
     Attributes:
         seed: Draws the order of the samples.
+        shuffle: Put samples in a random order; False leaves them in that of their keys.
         test_fraction: The last part of the store is recorded as its test part; None records no parts.
         workers: Worker processes; None for as many as there are cores, 0 for none.
         memory: Bytes that samples may take before they go through files.
@@ -44,6 +45,7 @@ class Options:
     """
 
     seed: int = 0
+    shuffle: bool = True
     test_fraction: float | None = None
     workers: int | None = None
     memory: int = 1 << 30

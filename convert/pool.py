@@ -71,23 +71,32 @@ def map_runs(reader: Reader, runs: Iterable[Any], workers: int, *, dtype: str | 
                 yield from _finished(executor, pending)
         while pending:
             yield from _finished(executor, pending)
+    except KeyboardInterrupt:
+        _kill(executor)  # a run of files on a slow disk takes seconds to its end
+        raise
     except BrokenProcessPool as error:
         keys = [str(run) for run in list(pending.values())[:workers]]
         raise ConvertError(
-            f"a worker process died (killed, or out of memory) while reading one of: {'; '.join(keys)}; nothing was "
+            f"a worker process died (killed, or out of memory) while reading one of: {'; '.join(keys)}; no store was "
             "written; run it again, with fewer --workers if memory is short"
         ) from error
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _start(reader: Reader, workers: int, dtype: str | None) -> Executor:
+def _start(reader: Reader, workers: int, dtype: str | None) -> ProcessPoolExecutor:
     # A fork of a process with threads (Keras has many) can hang: the server forks from a fresh process instead.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload(["seekless.convert.workers"])
     return ProcessPoolExecutor(workers, context, begin, (reader, dtype))
+
+
+def _kill(executor: ProcessPoolExecutor) -> None:
+    """End the worker processes now."""
+    for process in list((executor._processes or {}).values()):  # public from Python 3.14 on, as kill_workers
+        process.kill()
 
 
 def _submit(executor: Executor, run: Any, pending: dict[Future[RunResult], Any]) -> None:

@@ -28,7 +28,7 @@ def facts_of(source: Source, how: Options, what: SourceOptions) -> dict[str, Any
         how: How to convert.
         what: How the source is decoded.
     """
-    options = {**dataclasses.asdict(what), **how.recorded(), "seed": how.seed}
+    options = {**dataclasses.asdict(what), **how.recorded(), "seed": how.seed, "shuffle": how.shuffle}
     digest = blake2b(digest_size=16)
     for key in source.keys:
         digest.update(key.encode("utf-8", "surrogateescape") + b"\0")

@@ -40,10 +40,10 @@ def pack(
     Args:
         source: A folder of CSV files or of images; with `rows=True` a table, or a folder of tables, a row a sample.
         store: What to make: an `.h5` file or an `.npy.d` folder.
-        **options: The fields of `seekless.convert.options.Options` (seed, test_fraction, workers, memory, dtype, lossy,
-            compression, block_bytes, shard_bytes, temp, resume, save_every, on_error, overwrite, progress) and of
-            `seekless.source.open.SourceOptions` (kind, labels, rows, target_columns, target_type, classes_from, shape,
-            size, resize, channels, delimiter, decimal, skip_rows, columns, allow_nan, scale).
+        **options: The fields of `seekless.convert.options.Options` (seed, shuffle, test_fraction, workers, memory, dtype,
+            lossy, compression, block_bytes, shard_bytes, temp, resume, save_every, on_error, overwrite, progress) and
+            of `seekless.source.open.SourceOptions` (kind, labels, rows, target_columns, target_type, classes_from,
+            shape, size, resize, channels, delimiter, decimal, skip_rows, columns, allow_nan, scale).
 
     Returns:
         What was done.
@@ -101,7 +101,7 @@ def _convert(root: Path, target: Target, journal: Journal, how: Options, what: S
             return past.done
     if how.on_error == "raise":
         refuse(source.root, by_key(bad), len(source) + len(bad), lists["errors"])
-    positions = random_positions(source.keys, how.seed)
+    positions = random_positions(source.keys, how.seed) if how.shuffle else np.arange(len(source))
     try:
         reading = read_samples(source, positions, target, how, facts, journal, past)
     finally:

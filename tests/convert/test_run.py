@@ -244,6 +244,16 @@ class TestRows:
         assert sorted([*map(int, x), int(y)] for x, y in store) == expected
 
 
+def test_without_shuffle_samples_come_in_the_order_of_their_names(tiny_csv, tmp_path):
+    pack(tiny_csv.root, tmp_path / "a.h5", shuffle=False, workers=2, memory=1 << 20)
+    store = seekless.open(tmp_path / "a.h5")
+    assert store.keys == [f"train/{number:05d}.csv" for number in range(130)]
+    assert not store.header.shuffled
+    x, y = store[:]
+    assert (x == tiny_csv.images / 255).all()
+    assert (y == tiny_csv.labels).all()
+
+
 class TestTheSameBytes:
     @pytest.fixture
     def large(self, write_source):
