@@ -39,6 +39,11 @@ _common_options = together(
     click.option(
         "--no-shuffle", "shuffle", flag_value=False, default=True, help="Leave samples in the order of their names."
     ),
+    click.option(
+        "--group-by",
+        metavar="PATTERN",
+        help="Never split what the names have in common, such as '^[^/]*' for a folder a patient.",
+    ),
     click.option("--test-fraction", type=float, metavar="F", help="Record the last part of STORE as its test part."),
     click.option(
         "--on-error",

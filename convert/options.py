@@ -2,6 +2,7 @@
 
 import math
 import operator
+import re
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -26,6 +27,8 @@ class Options:
 
     Attributes:
         seed: Draws the order of the samples.
+        group_by: A regular expression that finds the name of a sample's group in its key; whole groups are put into
+            parts that splits do not cut. None for no groups.
         shuffle: Put samples in a random order; False leaves them in that of their keys.
         test_fraction: The last part of the store is recorded as its test part; None records no parts.
         workers: Worker processes; None for as many as there are cores, 0 for none.
@@ -46,6 +49,7 @@ class Options:
 
     seed: int = 0
     shuffle: bool = True
+    group_by: str | None = None
     test_fraction: float | None = None
     workers: int | None = None
     memory: int = 1 << 30
@@ -70,6 +74,12 @@ class Options:
             raise OptionError(
                 f"--{name.replace('_', '-')}: found {getattr(self, name)!r}, expected a whole number"
             ) from None
+        self._check_choices()
+        self._check_sizes()
+        if self.group_by is not None:
+            self._check_groups(self.group_by)
+
+    def _check_choices(self) -> None:
         if not -(2**63) <= self.seed < 2**63:
             raise OptionError(f"--seed: found {self.seed}, expected an integer of 64 bits")
         if self.test_fraction is not None and not 0 < self.test_fraction < 1:
@@ -85,7 +95,18 @@ class Options:
             raise OptionError(
                 "--lossy: found no --dtype beside it, expected the dtype to store, such as --dtype float32"
             )
-        self._check_sizes()
+
+    def _check_groups(self, pattern: str) -> None:
+        if not self.shuffle:
+            raise OptionError(
+                "--group-by: found --no-shuffle beside it, expected samples that are put in groups' order"
+            )
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise OptionError(
+                f"--group-by: found {pattern!r}, expected a regular expression such as '^[^/]*' ({error})"
+            ) from error
 
     def _check_sizes(self) -> None:
         if self.block_bytes is not None and not 1 <= self.block_bytes <= MAX_BLOCK_BYTES:
@@ -99,7 +120,7 @@ class Options:
 
     def recorded(self) -> dict[str, Any]:
         """Return what a store says of how it was converted: no path, and nothing that does not change its bytes."""
-        names = ("on_error", "test_fraction", "dtype", "lossy", "compression", "block_bytes", "shard_bytes")
+        names = ("on_error", "test_fraction", "group_by", "dtype", "lossy", "compression", "block_bytes", "shard_bytes")
         return {name: getattr(self, name) for name in names}
 
 

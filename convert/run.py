@@ -11,6 +11,7 @@ import numpy as np
 
 from seekless.convert.census import Census, by_key, refuse, write_list
 from seekless.convert.gather import gather
+from seekless.convert.groups import places_of, with_groups
 from seekless.convert.journal import Journal
 from seekless.convert.layout import lay_out
 from seekless.convert.options import Options, Summary
@@ -21,7 +22,6 @@ from seekless.convert.target import Target, writing
 from seekless.convert.write import Passing, blocks_written, write
 from seekless.errors import OptionError, SourceError
 from seekless.source.open import SourceOptions, open_source, row_targets
-from seekless.source.permutation import random_positions
 from seekless.source.samples import BadSample, Source
 from seekless.source.targets import Classes, Targets
 from seekless.store.kinds import suffix_of
@@ -40,10 +40,10 @@ def pack(
     Args:
         source: A folder of CSV files or of images; with `rows=True` a table, or a folder of tables, a row a sample.
         store: What to make: an `.h5` file or an `.npy.d` folder.
-        **options: The fields of `seekless.convert.options.Options` (seed, shuffle, test_fraction, workers, memory, dtype,
-            lossy, compression, block_bytes, shard_bytes, temp, resume, save_every, on_error, overwrite, progress) and
-            of `seekless.source.open.SourceOptions` (kind, labels, rows, target_columns, target_type, classes_from,
-            shape, size, resize, channels, delimiter, decimal, skip_rows, columns, allow_nan, scale).
+        **options: The fields of `seekless.convert.options.Options` (seed, shuffle, group_by, test_fraction, workers,
+            memory, dtype, lossy, compression, block_bytes, shard_bytes, temp, resume, save_every, on_error, overwrite,
+            progress) and of `seekless.source.open.SourceOptions` (kind, labels, rows, target_columns, target_type,
+            classes_from, shape, size, resize, channels, delimiter, decimal, skip_rows, columns, allow_nan, scale).
 
     Returns:
         What was done.
@@ -101,7 +101,7 @@ def _convert(root: Path, target: Target, journal: Journal, how: Options, what: S
             return past.done
     if how.on_error == "raise":
         refuse(source.root, by_key(bad), len(source) + len(bad), lists["errors"])
-    positions = random_positions(source.keys, how.seed) if how.shuffle else np.arange(len(source))
+    positions, ends = places_of(source.keys, how)
     try:
         reading = read_samples(source, positions, target, how, facts, journal, past)
     finally:
@@ -116,6 +116,7 @@ def _convert(root: Path, target: Target, journal: Journal, how: Options, what: S
     order = np.argsort(positions)  # the sample at each place
     order = order[kept[order]]
     header, values = lay_out(source, targets_of(source, census, what), census, order, how, what)
+    header = with_groups(header, kept[np.argsort(positions)], ends)
     passing = Passing(target.path, target.partial, target.parts / "older", journal, past)
     x = header.fields["x"]
     first = blocks_written(passing, header, how) * x.block_length

@@ -127,6 +127,8 @@ def write_attributes(file: h5py.File, header: Header) -> None:
     attributes["created_by"] = _text(header.created_by)
     if header.boundaries:
         attributes["boundaries"] = np.array(header.boundaries, "<i8")
+    if header.parts:
+        attributes["parts"] = np.array(header.parts, "<i8")
 
 
 def hdf5_dtype(field: Field) -> Any:

@@ -27,6 +27,7 @@ __all__ = [
     "Shard",
     "boundaries",
     "label_block_length",
+    "nearest",
     "sample_block_length",
 ]
 
@@ -108,6 +109,7 @@ class Header:
         shuffled: Whether samples lie in a random order.
         seed: The seed of that order.
         boundaries: The ends of the recorded parts, in samples; (9000, 10000) for train and test; () for none.
+        parts: The ends of the parts that hold whole groups, in samples; () where samples have no groups.
         target_kind: "class", "number", or "" for a store without targets.
         class_count: Number of classes; 0 where targets are no classes.
         class_names: Names of the classes, where targets were names.
@@ -121,6 +123,7 @@ class Header:
     seed: int
     created_by: str
     boundaries: tuple[int, ...] = ()
+    parts: tuple[int, ...] = ()
     target_kind: str = ""
     class_count: int = 0
     class_names: tuple[str, ...] | None = None
@@ -167,6 +170,16 @@ def label_block_length(item_bytes: int, length: int) -> int:
         length: Samples in the store.
     """
     return max(1, min(MAX_LABEL_BLOCK_BYTES // max(1, item_bytes), length))
+
+
+def nearest(sample: int, parts: tuple[int, ...]) -> int:
+    """Return the edge of a part of whole groups that is nearest to a sample; of equally near ones the first.
+
+    Args:
+        sample: The sample, 0 to the number of samples.
+        parts: The ends of the parts; () for no groups, where each sample is an edge.
+    """
+    return min((0, *parts), key=lambda edge: abs(edge - sample)) if parts else sample
 
 
 def boundaries(length: int, fractions: tuple[float, ...]) -> tuple[int, ...]:

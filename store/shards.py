@@ -62,7 +62,7 @@ def shard_edges(header: Header, shard_bytes: int) -> list[int]:
 
 
 def shard_header(header: Header, length: int) -> Header:
-    """Return what one shard says of itself: what its store does, without boundaries, and with labels in own blocks.
+    """Return what one shard says of itself: what its store does, without parts, and with labels in own blocks.
 
     Args:
         header: What the whole store holds.
@@ -72,7 +72,7 @@ def shard_header(header: Header, length: int) -> Header:
         name: field if name == "x" else replace(field, block_length=label_block_length(field.sample_bytes, length))
         for name, field in header.fields.items()
     }
-    return replace(header, length=length, fields=fields, boundaries=())
+    return replace(header, length=length, fields=fields, boundaries=(), parts=())
 
 
 def shards_folder(path: Path) -> str:

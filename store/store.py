@@ -16,7 +16,7 @@ import numpy.typing as npt
 from seekless.errors import OptionError, StoreNotFoundError
 from seekless.store.blocks import BlockReader, BlockTable
 from seekless.store.kinds import read_store as read
-from seekless.store.schema import Header, boundaries
+from seekless.store.schema import Header, boundaries, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +106,7 @@ class Store:
         return tuple(itertools.pairwise(edges))
 
     def part(self, split: Split = None) -> tuple[int, int]:
-        """Return the samples of a part as (start, stop).
+        """Return the samples of a part as (start, stop); where samples have groups, never a part of a group.
 
         Args:
             split: "train" or "test" as the conversion recorded them, a pair of fractions such as (0.0, 0.9), or None
@@ -127,7 +127,8 @@ class Store:
             edges = (0, *self.header.boundaries)
             return (edges[0], edges[1]) if split == "train" else (edges[-2], edges[-1])
         if isinstance(split, tuple) and len(split) == 2 and 0 <= split[0] <= split[1] <= 1:
-            return round(length * split[0]), round(length * split[1])
+            start, stop = (nearest(round(length * edge), self.header.parts) for edge in split)
+            return start, stop
         raise OptionError(f"split: found {split!r}, expected 'train', 'test' or two fractions such as (0.0, 0.9)")
 
     def read(self, name: str, start: int, stop: int) -> npt.NDArray[Any]:

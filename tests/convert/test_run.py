@@ -79,6 +79,7 @@ class TestTheLaw:
             "block_bytes": None,
             "compression": "auto",
             "dtype": "auto",
+            "group_by": None,
             "lossy": False,
             "on_error": "raise",
             "shard_bytes": None,
