@@ -7,7 +7,9 @@ calls HDF5 again: no global lock, no chunk cache, no handle that a fork could br
 import itertools
 import os
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,12 @@ __all__ = ["BlockReader", "BlockTable", "joined"]
 
 # Neighbouring blocks are read by one call up to this many bytes, so that scratch memory stays bounded.
 MAX_READ_BYTES = 16 << 20
+# Blocks of one read are checked and decompressed by other threads while this many more are read.
+RUNS_AHEAD = 2
+# Linux takes up to 1,024 buffers a call.
+MAX_BUFFERS = 1000
+# Where the zeros between blocks go.
+_PADDING = memoryview(bytearray(ALIGNMENT))
 
 
 @dataclass(frozen=True)
@@ -113,11 +121,19 @@ class BlockReader:
         self._unchecked = np.full(len(table), check)
         self._stamps: dict[int, tuple[int, int, int]] = {}  # of each file, as it was when it was last read
 
-    def read(self, ranges: Sequence[tuple[int, int]]) -> npt.NDArray[Any]:
+    def read(
+        self,
+        ranges: Sequence[tuple[int, int]],
+        out: npt.NDArray[Any] | None = None,
+        pool: Executor | None = None,
+    ) -> npt.NDArray[Any]:
         """Read ranges of samples, one behind the other.
 
         Args:
             ranges: (start, stop) pairs in samples. In ascending order, neighbours share one long read.
+            out: Where to put them, (samples in all ranges, *sample_shape), of the stored dtype, contiguous; None for a
+                new array.
+            pool: Threads that check and decompress blocks while others are read; None to do it in this one.
 
         Returns:
             Stored values, (samples in all ranges, *sample_shape).
@@ -128,14 +144,26 @@ class BlockReader:
             OSError: A file cannot be read.
         """
         field = self.table.field
-        out = np.empty((sum(stop - start for start, stop in ranges), *field.sample_shape), field.dtype)
+        if out is None:
+            out = np.empty((sum(stop - start for start, stop in ranges), *field.sample_shape), field.dtype)
         spans = [span for start, stop in ranges for span in self.table.spans(start, stop)]
         row = 0
-        for number, of_file in itertools.groupby(spans, key=lambda span: int(self.table.file[span[0]])):
-            with open(self.table.paths[number], "rb", buffering=0) as file:
-                self._notice_change(number, file.fileno())
-                for run in self._runs(of_file):
-                    row = self._read_run(file.fileno(), run, out, row)
+        coming: deque[list[Future[None]]] = deque()
+        try:
+            for number, of_file in itertools.groupby(spans, key=lambda span: int(self.table.file[span[0]])):
+                with open(self.table.paths[number], "rb", buffering=0) as file:
+                    self._notice_change(number, file.fileno())
+                    for run in self._runs(of_file):
+                        rows = sum(last - first for _, first, last in run)
+                        coming.append(self._read_run(file.fileno(), run, out[row : row + rows], pool))
+                        row += rows
+                        if len(coming) > RUNS_AHEAD:
+                            _wait(coming.popleft())
+            while coming:
+                _wait(coming.popleft())
+        finally:
+            for futures in coming:  # after an error: none may still write to `out`
+                wait(futures)
         return out
 
     def _notice_change(self, number: int, descriptor: int) -> None:
@@ -162,23 +190,37 @@ class BlockReader:
         if run:
             yield run
 
-    def _read_run(self, descriptor: int, run: list[tuple[int, int, int]], out: npt.NDArray[Any], row: int) -> int:
+    def _read_run(
+        self, descriptor: int, run: list[tuple[int, int, int]], out: npt.NDArray[Any], pool: Executor | None
+    ) -> list[Future[None]]:
+        """Read blocks that lie behind each other by one call, each straight to its place if it is whole and plain."""
         table = self.table
-        start = int(table.offset[run[0][0]])
-        stop = int(table.offset[run[-1][0]] + table.nbytes[run[-1][0]])
-        scratch = np.empty(stop - start, np.uint8).data
-        self._fill(descriptor, scratch, start, run[0][0])
+        buffers: list[memoryview] = []
+        steps: list[tuple[int, memoryview, int, npt.NDArray[Any]]] = []
+        row, at = 0, int(table.offset[run[0][0]])
         for block, first, last in run:
-            at = int(table.offset[block]) - start
-            stored = scratch[at : at + int(table.nbytes[block])]
-            if self._unchecked[block]:
-                self._check(block, stored)
-            self._decode(block, stored, first, out[row : row + last - first])
-            row += last - first
-        return row
+            offset, nbytes = int(table.offset[block]), int(table.nbytes[block])
+            if offset > at:
+                buffers.append(_PADDING[: offset - at])
+            part = out[row : row + last - first]
+            plain = not table.coded[block] and first == 0 and part.nbytes == nbytes
+            stored = part.reshape(-1).view(np.uint8).data if plain else np.empty(nbytes, np.uint8).data
+            buffers.append(stored)
+            steps.append((block, stored, first, part[:0] if plain else part))
+            row, at = row + last - first, offset + nbytes
+        self._fill(descriptor, buffers, int(table.offset[run[0][0]]), run[0][0])
+        if pool is not None:
+            return [pool.submit(self._take, *step) for step in steps]
+        for step in steps:
+            self._take(*step)
+        return []
 
-    def _decode(self, block: int, stored: memoryview, first: int, out: npt.NDArray[Any]) -> None:
-        """Put the samples of a block from the row `first` on into `out`."""
+    def _take(self, block: int, stored: memoryview, first: int, out: npt.NDArray[Any]) -> None:
+        """Check a block that was read, and put its samples from the row `first` on into `out`."""
+        if self._unchecked[block]:
+            self._check(block, stored)
+        if not len(out):
+            return
         field = self.table.field
         if self.table.coded[block]:
             whole = len(out) == field.block_length
@@ -211,27 +253,38 @@ class BlockReader:
     def _name(self, block: int) -> str:
         return f"{self.table.path(block)}: block {block} of {self.table.field.name}"
 
-    def _fill(self, descriptor: int, buffer: memoryview, offset: int, block: int) -> None:
-        done = 0
-        while done < len(buffer):
-            count = _read_at(descriptor, buffer[done:], offset + done)
+    def _fill(self, descriptor: int, buffers: list[memoryview], offset: int, block: int) -> None:
+        end = offset + sum(map(len, buffers))
+        left = deque(buffers)
+        while left:
+            count = _read_at(descriptor, list(itertools.islice(left, MAX_BUFFERS)), offset)
             if not count:
                 raise StoreFormatError(
-                    f"{self._name(block)}: found the end of the file at byte {offset + done}, expected "
-                    f"{offset + len(buffer)} bytes or more; the file was cut short after it was opened"
+                    f"{self._name(block)}: found the end of the file at byte {offset}, expected {end} bytes or more; "
+                    "the file was cut short after it was opened"
                 )
-            done += count
+            offset += count
+            while left and count >= len(left[0]):
+                count -= len(left.popleft())
+            if count:
+                left[0] = left[0][count:]
+
+
+def _wait(futures: list[Future[None]]) -> None:
+    wait(futures)
+    for future in futures:
+        future.result()
 
 
 if hasattr(os, "preadv"):
 
-    def _read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
-        return os.preadv(descriptor, [buffer], offset)
+    def _read_at(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        return os.preadv(descriptor, buffers, offset)
 
 else:  # pragma: no cover (Windows)
 
-    def _read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
+    def _read_at(descriptor: int, buffers: list[memoryview], offset: int) -> int:
         os.lseek(descriptor, offset, os.SEEK_SET)
-        data = os.read(descriptor, len(buffer))
-        buffer[: len(data)] = data
+        data = os.read(descriptor, len(buffers[0]))
+        buffers[0][: len(data)] = data
         return len(data)

@@ -109,11 +109,11 @@ class Header:
         shuffled: Whether samples lie in a random order.
         seed: The seed of that order.
         boundaries: The ends of the recorded parts, in samples; (9000, 10000) for train and test; () for none.
-        parts: The ends of the parts that hold whole groups, in samples; () where samples have no groups.
         target_kind: "class", "number", or "" for a store without targets.
         class_count: Number of classes; 0 where targets are no classes.
         class_names: Names of the classes, where targets were names.
         options: The options of the conversion, without any path.
+        parts: The ends of the parts that hold whole groups, in samples; () where samples have no groups.
         created_by: The program and version that wrote it.
     """
 
@@ -123,11 +123,11 @@ class Header:
     seed: int
     created_by: str
     boundaries: tuple[int, ...] = ()
-    parts: tuple[int, ...] = ()
     target_kind: str = ""
     class_count: int = 0
     class_names: tuple[str, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[int, ...] = ()
 
     @property
     def options_json(self) -> str:

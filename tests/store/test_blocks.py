@@ -4,6 +4,7 @@ import os
 import pickle
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +49,17 @@ def cases(draw):
     return length, block, shape, ranges, draw(st.sampled_from([1, 30, 1 << 24]))
 
 
+@pytest.fixture(scope="module")
+def pool():
+    with ThreadPoolExecutor(3) as threads:
+        yield threads
+
+
 @given(case=cases())
 @settings(
     max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_any_ranges_come_one_behind_the_other(write_store, case):
+def test_any_ranges_come_one_behind_the_other(write_store, pool, case):
     length, block, shape, ranges, longest = case
     x = np.arange(length * int(np.prod(shape)), dtype=np.int32).reshape(length, *shape)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
@@ -60,8 +67,10 @@ def test_any_ranges_come_one_behind_the_other(write_store, case):
         write_store(Path(folder) / "a.h5", {"x": x}, {"x": block})
         reader = BlockReader(read_hdf5(Path(folder) / "a.h5")[1]["x"])
         expected = np.concatenate([x[:0], *[x[start:stop] for start, stop in ranges]])
-        for _ in range(2):  # checked, and then not again
-            found = reader.read(ranges)
+        given = np.ones_like(expected)
+        for out, threads in ((None, None), (given, None), (None, pool)):  # checked, and then not again
+            found = reader.read(ranges, out, threads)
+            assert out is None or found is out
             assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
             assert found.tobytes() == expected.tobytes()
 
@@ -85,9 +94,9 @@ def count_reads(monkeypatch) -> list[tuple[int, int]]:
     """Note each read as (offset, bytes)."""
     reads, read = [], blocks_module._read_at
 
-    def noted(descriptor, buffer, offset):
-        reads.append((offset, len(buffer)))
-        return read(descriptor, buffer, offset)
+    def noted(descriptor, buffers, offset):
+        reads.append((offset, sum(map(len, buffers))))
+        return read(descriptor, buffers, offset)
 
     monkeypatch.setattr(blocks_module, "_read_at", noted)
     return reads
@@ -120,7 +129,7 @@ def test_long_reads_are_bounded(monkeypatch, table):
 
 def test_a_short_read_is_gone_on_with(monkeypatch, table, digits):
     read = blocks_module._read_at
-    monkeypatch.setattr(blocks_module, "_read_at", lambda fd, buffer, offset: read(fd, buffer[:5], offset))
+    monkeypatch.setattr(blocks_module, "_read_at", lambda fd, buffers, offset: read(fd, [buffers[0][:5]], offset))
     assert (BlockReader(table).read([(0, 11)]) == digits["x"]).all()
 
 
