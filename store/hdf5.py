@@ -11,15 +11,15 @@ import numpy as np
 
 from seekless.errors import StoreFormatError
 from seekless.store.blocks import BlockTable
-from seekless.store.codecs import codec_named
+from seekless.store.codecs import CODECS
 from seekless.store.encoding import Encoding
+from seekless.store.links import check_links, check_sources
 from seekless.store.rest import rest_checksum
 from seekless.store.schema import ALIGNMENT, CHECKS, FORMAT, FORMAT_VERSION, REST, SHARDS, Field, Header, Shard
 
 __all__ = ["HDF5File", "block_table", "has_our_format", "read_file"]
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-HARD = h5py.HardLink
 REWRITTEN = "was rewritten by another program (h5repack and its like move the blocks); convert the source again"
 
 
@@ -57,8 +57,9 @@ def read_file(path: Path) -> HDF5File:
     try:
         with h5py.File(path, "r", locking=False) as file:
             _check_format(file, path)
-            _check_links(file, path)
+            check_links(file, path)
             shards = _read_shards(file)
+            check_sources(file, path, shards)
             header = _read_header(file, path, sharded=bool(shards))
             fields = () if shards else header.fields.values()
             tables = {field.name: block_table(file, field, header.length, path) for field in fields}
@@ -98,18 +99,6 @@ def _check_format(file: h5py.File, path: Path) -> None:
         raise StoreFormatError(
             f"{path}: found format version {version}, expected {FORMAT_VERSION}; install the seekless that wrote it"
         )
-
-
-def _check_links(file: h5py.File, path: Path) -> None:
-    """Refuse a file whose parts lie elsewhere; only shards do, and what they may be named is checked with them."""
-    for group in (file, *(file[name] for name in (CHECKS, SHARDS) if isinstance(file.get(name, getlink=True), HARD))):
-        for name in group:
-            if not isinstance(group.get(name, getlink=True), HARD):
-                raise StoreFormatError(
-                    f"{path}: found that {name!r} is a link to another place, expected it in the file"
-                )
-            if isinstance(group[name], h5py.Dataset) and group[name].external:
-                raise StoreFormatError(f"{path}: found that {name!r} lies in other files, expected it in this one")
 
 
 def _read_shards(file: h5py.File) -> tuple[Shard, ...]:
@@ -168,6 +157,7 @@ def _read_field(dataset: h5py.Dataset, path: Path) -> Field:
         scale=int(attributes.get("scale", 1)),
         codec=_str(attributes["codec"]),
     )
+    field.check()
     if not dataset.is_virtual:
         _check_filters(dataset, field, path)
     return field
@@ -175,9 +165,14 @@ def _read_field(dataset: h5py.Dataset, path: Path) -> Field:
 
 def _check_filters(dataset: h5py.Dataset, field: Field, path: Path) -> None:
     """Compare what HDF5 would undo with the codec: else other programs would read other values than this one."""
+    if field.codec not in CODECS:
+        raise StoreFormatError(
+            f"{path}: found the codec {field.codec!r} for {field.name}, expected one of {', '.join(CODECS)}; install "
+            "the seekless that wrote it"
+        )
     creation = dataset.id.get_create_plist()
     found = [creation.get_filter(number)[0] for number in range(creation.get_nfilters())]
-    expected = [] if field.codec == "none" else [codec_named(field.codec).filter_id]
+    expected = [] if field.codec == "none" else [CODECS[field.codec].filter_id]
     if found != expected:
         raise StoreFormatError(
             f"{path}: found the HDF5 filters {found} for {field.name}, expected {expected} for the codec "

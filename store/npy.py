@@ -167,8 +167,9 @@ def _header(described: Mapping[str, Any]) -> Header:
             encoding = Encoding(np.dtype(kept["dtype"]), np.dtype(kept["logical_dtype"]), int(kept["divisor"]))
             shape = tuple(int(size) for size in kept["sample_shape"])
             fields[name] = Field(name, shape, encoding, int(kept["block_length"]), int(kept["scale"]), kept["codec"])
-            if fields[name].block_length < 1 or fields[name].codec != "none":
-                raise ValueError(f"the blocks of {name}")
+            fields[name].check()
+            if fields[name].codec != "none":
+                raise ValueError(f"the codec of {name}")
     names = described["class_names"]
     return Header(
         length=int(described["length"]),

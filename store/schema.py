@@ -69,6 +69,23 @@ class Field:
     scale: int = 1
     codec: str = "none"
 
+    def check(self) -> None:
+        """Refuse what no store holds, such as Python objects; for fields that were read from a file.
+
+        Raises:
+            ValueError: A dtype is not of plain numbers or bytes, or a number is not positive.
+        """
+        for dtype in (self.encoding.dtype, self.encoding.logical_dtype):
+            if dtype.kind not in "biufS" or dtype.itemsize == 0:
+                raise ValueError(f"the dtype {dtype} of {self.name}, expected one of numbers or bytes")
+        for name, number in {
+            "block_length": self.block_length,
+            "divisor": self.encoding.divisor,
+            "scale": self.scale,
+        }.items():
+            if number < 1:
+                raise ValueError(f"the {name} {number} of {self.name}, expected 1 or more")
+
     @property
     def dtype(self) -> np.dtype[Any]:
         """The stored dtype."""

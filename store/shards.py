@@ -9,9 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from pathlib import Path, PurePosixPath
-
-import h5py
+from pathlib import Path
 
 from seekless.errors import StoreFormatError
 from seekless.store.blocks import BlockTable, joined
@@ -38,8 +36,9 @@ def read_hdf5(path: Path) -> tuple[Header, dict[str, BlockTable]]:
     index = read_file(path)
     if not index.shards:
         return index.header, index.tables
-    _check_sources(path, index)
-    opened = [_read_shard(path, index.header, shard) for shard in index.shards]
+    # Where the index itself is reached by a symbolic link, its shards lie beside the file that it leads to.
+    folder = path.resolve().parent if path.is_symlink() else path.parent
+    opened = [_read_shard(path, folder / shard.name, index.header, shard) for shard in index.shards]
     found = sum(shard.length for shard in index.shards)
     if found != index.header.length:
         raise StoreFormatError(f"{path}: found {found} samples in all shards, expected {index.header.length}")
@@ -53,12 +52,16 @@ def shard_edges(header: Header, shard_bytes: int) -> list[int]:
 
     Args:
         header: What the whole store holds.
-        shard_bytes: The most bytes of all fields in a shard, before they are compressed; a block of x is never cut.
+        shard_bytes: The most bytes of all fields in a shard, before they are compressed; a block of x is never cut,
+            and less than one, at the end, goes to the last shard.
     """
     step = header.fields["x"].block_length
     sample_bytes = sum(field.sample_bytes for field in header.fields.values())
     length = max(1, shard_bytes // (step * sample_bytes)) * step
-    return [*range(0, header.length, length), header.length]
+    starts = range(0, header.length, length)
+    if len(starts) > 1 and header.length - starts[-1] < step:
+        starts = starts[:-1]  # no HDF5 dataset is shorter than its blocks
+    return [*starts, header.length]
 
 
 def shard_header(header: Header, length: int) -> Header:
@@ -111,34 +114,9 @@ def shard_id(shards: Sequence[Shard]) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _check_sources(path: Path, index: HDF5File) -> None:
-    """Hold that plain HDF5 looks for shards where the list of shards says, and nowhere else."""
-    names = [shard.name for shard in index.shards]
-    for name in names:
-        pure = PurePosixPath(name)
-        if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name or not pure.parts:
-            raise StoreFormatError(
-                f"{path}: found a shard named {name!r}, expected one in the folder of the store; the file was not "
-                "written by `convert`"
-            )
-    with h5py.File(path, "r", locking=False) as file:
-        for field in index.header.fields:
-            found = [(source.file_name, source.dset_name) for source in file[field].virtual_sources()]
-            if found != [(name, field) for name in names]:
-                raise StoreFormatError(
-                    f"{path}: found that {field} lies in {_first_odd(found, names)!r}, expected it in the shards that "
-                    "the file lists"
-                )
-
-
-def _first_odd(found: Sequence[tuple[str, str]], names: Sequence[str]) -> str:
-    return next((name for name, _ in found if name not in names), "other places")
-
-
-def _read_shard(path: Path, header: Header, shard: Shard) -> HDF5File:
-    file = path.parent / shard.name
+def _read_shard(path: Path, file: Path, header: Header, shard: Shard) -> HDF5File:
     # A symbolic link of the name is followed by every program, so it counts where it leads.
-    if not file.resolve().is_relative_to(path.parent.resolve()):
+    if not file.resolve().is_relative_to(path.resolve().parent):
         raise StoreFormatError(
             f"{file}: found that this shard of {path} lies in {file.resolve().parent}, expected it in the folder of "
             "the store; move the file there"

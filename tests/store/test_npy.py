@@ -84,9 +84,9 @@ HOSTILE = {
     "no field x": (described("x", None, "fields"), r"store\.json: found a description that lacks or garbles 'x'"),
     "blocks of nothing": (
         described("block_length", 0, "fields", "x"),
-        r"found a description .* garbles the blocks of x",
+        r"found a description .* garbles the block_length 0 of x",
     ),
-    "packed blocks": (described("codec", "zstd", "fields", "y"), r"found a description .* garbles the blocks of y"),
+    "packed blocks": (described("codec", "zstd", "fields", "y"), r"found a description .* garbles the codec of y"),
     "blocks of all": (described("block_length", 11, "fields", "x"), r"store\.json: found 4 checksums of x, expected 1"),
     "endless": (described("length", 10**15), r"x\.npy: found another array than store\.json tells of"),
     "longer": (described("length", 12), r"x\.npy: found another array than store\.json tells of"),

@@ -1,0 +1,102 @@
+"""What an HDF5 file of a store may refer to outside of itself: an index to its shards, and nothing else to anything.
+
+All of this is checked before anything is read that HDF5 would fetch from another file.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import h5py
+
+from seekless.errors import StoreFormatError
+from seekless.store.schema import CHECKS, SHARDS, Shard
+
+__all__ = ["check_links", "check_sources", "is_shard_name"]
+
+FIELDS = ("x", "y", "key")
+# What `convert` names shards; only a file that is called so is ever removed with its store.
+SHARD_NAME = re.compile(r"[^/\\:]+-shards/[0-9a-f]{16}-[0-9]{5,}\.h5")
+
+
+def is_shard_name(name: str) -> bool:
+    """Return whether `convert` would name a shard so."""
+    return SHARD_NAME.fullmatch(name) is not None and ".." not in PurePosixPath(name).parts
+
+
+def check_links(file: h5py.File, path: Path) -> None:
+    """Refuse a file any part of which lies elsewhere; that x, y and key may lie in shards is for `check_sources`.
+
+    Args:
+        file: The open file.
+        path: Where it is.
+
+    Raises:
+        StoreFormatError: There is a link, or a dataset whose values are kept in another file.
+    """
+    for where, name, item in _items(file, path):
+        if not isinstance(item, h5py.Dataset):
+            continue
+        if item.external:
+            raise StoreFormatError(f"{path}: found that {name!r} lies in other files, expected it in this one")
+        if item.is_virtual and (where is not file or name not in FIELDS):
+            raise StoreFormatError(f"{path}: found that {name!r} is a view of other files, expected it in this one")
+
+
+def _items(file: h5py.File, path: Path) -> Iterator[tuple[h5py.Group, str, h5py.Group | h5py.Dataset]]:
+    """Yield (group, name, object) of all that is read of a file; the groups come before what is in them."""
+    groups = [file]
+    for group in groups:
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise StoreFormatError(
+                    f"{path}: found that {name!r} is a link to another place, expected it in the file"
+                )
+            item = group[name]
+            if group is file and name in (CHECKS, SHARDS) and isinstance(item, h5py.Group):
+                groups.append(item)
+            yield group, name, item
+
+
+def check_sources(file: h5py.File, path: Path, shards: Sequence[Shard]) -> None:
+    """Hold that plain HDF5 looks for samples in the listed shards, one behind the other, and nowhere else.
+
+    Args:
+        file: The open file.
+        path: Where it is.
+        shards: Those that it lists; none for a file that holds its own blocks.
+
+    Raises:
+        StoreFormatError: A shard's name leads out of the folder, or a field lies elsewhere.
+    """
+    names = {shard.name for shard in shards}
+    for name in sorted(names):
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name or not pure.parts:
+            raise StoreFormatError(
+                f"{path}: found a shard named {name!r}, expected one in the folder of the store; the file was not "
+                "written by `convert`"
+            )
+    for field in FIELDS:
+        if field in file and file[field].is_virtual:
+            pieces = file[field].virtual_sources()
+            odd = next((p.file_name for p in pieces if p.dset_name != field or p.file_name not in names), None)
+            if odd is not None or [_place(piece) for piece in pieces] != list(_expected(shards)):
+                raise StoreFormatError(
+                    f"{path}: found that {field} lies in {odd or 'other places'!r}, expected it in the shards that the "
+                    "file lists, one behind the other"
+                )
+
+
+def _place(piece: Any) -> tuple[str, int, int]:
+    """Return (file, first sample, last sample) of one piece of a virtual dataset."""
+    low, high = piece.vspace.get_select_bounds()
+    return piece.file_name, low[0], high[0]
+
+
+def _expected(shards: Sequence[Shard]) -> Iterator[tuple[str, int, int]]:
+    start = 0
+    for shard in shards:
+        yield shard.name, start, start + shard.length - 1
+        start += shard.length
