@@ -5,7 +5,8 @@ place at the front, and blocks appended in order, each at a multiple of 4096 byt
 """
 
 import os
-from collections.abc import Sequence
+import struct
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from seekless.errors import StoreError
 from seekless.store.blocks import BlockTable
 from seekless.store.codecs import Buffer, codec_named
 from seekless.store.hdf5 import block_table
@@ -29,6 +31,11 @@ __all__ = [
     "write_class_names",
     "write_field_attributes",
 ]
+
+# Stands for a codec's filter until the file is closed. Of the filter's own number HDF5 would ask a plugin, if one is
+# loaded, for a name and other parameters: the bytes would depend on what else is installed. Without a name h5repack
+# 1.10 writes files that nobody can open.
+NO_FILTER = 65535
 
 
 class HDF5Writer(StoreWriter):
@@ -79,6 +86,7 @@ class HDF5Writer(StoreWriter):
             rest = file[REST].id.get_offset()
             fields, length = self.header.fields.values(), self.header.length
             tables = [block_table(file, field, length, self._path) for field in fields]
+        _name_filters(self._path, fields, int(tables[0].offset[0]))
         seal(self._path, tables, rest)
 
     def _abandon(self) -> None:
@@ -182,7 +190,38 @@ def _filter(field: Field) -> dict[str, Any]:
     values = codec.filter_values(field.block_bytes, field.item_bytes)
     if codec.filter_id == h5py.h5z.FILTER_DEFLATE:
         return {"compression": "gzip", "compression_opts": values[0]}
-    return {"compression": codec.filter_id, "compression_opts": values, "allow_unknown_filter": True}
+    parameters = (*_name_of(field), *values)
+    return {"compression": NO_FILTER, "compression_opts": parameters, "allow_unknown_filter": True}
+
+
+def _name_of(field: Field) -> tuple[int, int]:
+    """Return a filter's name, 8 bytes padded with zeros, as two parameters of a filter."""
+    one, other = struct.unpack("<II", field.codec.encode().ljust(8, b"\0"))
+    return one, other
+
+
+def _name_filters(path: Path, fields: Collection[Field], end: int) -> None:
+    """Write the numbers and names of filters into a file that was made with `NO_FILTER`.
+
+    Args:
+        path: The file, closed.
+        fields: All fields.
+        end: Where HDF5's own part at the front ends, in bytes.
+    """
+    for field in fields:
+        made = _filter(field)
+        if made.get("compression") != NO_FILTER:
+            continue
+        values = made["compression_opts"]
+        # HDF5 keeps number, bytes of the name, flags, number of parameters; then the name, then the parameters.
+        head = struct.Struct("<HHHH")
+        entry = head.pack(NO_FILTER, 0, 1, len(values)) + struct.pack(f"<{len(values)}I", *values)
+        with open(path, "r+b") as raw:
+            at = raw.read(end).find(entry)
+            if at < 0:
+                raise StoreError(f"{path}: found no filter of {field.name}, expected HDF5 to have written one")
+            raw.seek(at)
+            raw.write(head.pack(codec_named(field.codec).filter_id, 8, 1, len(values) - 2))
 
 
 def _create_early(file: h5py.File, name: str, shape: tuple[int, ...]) -> None:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 import zlib
@@ -14,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seekless.errors import StoreFormatError
+from seekless.errors import StoreError, StoreFormatError
+from seekless.store import hdf5_writer as hdf5_writer_module
 from seekless.store.blocks import BlockReader
 from seekless.store.encoding import Encoding
 from seekless.store.hdf5_writer import HDF5Writer
@@ -271,3 +274,58 @@ def test_a_file_that_is_there_is_replaced(tmp_path):
     append(tmp_path / "a.h5", one_field(), 2)
     assert read_hdf5(tmp_path / "a.h5")[0].length == 6
     assert (tmp_path / "a.h5").stat().st_size < 1_000_000
+
+
+CODEC = """
+import sys
+from pathlib import Path
+for module in sys.argv[3:]:
+    __import__(module)
+import numpy as np
+from seekless.store.encoding import Encoding
+from seekless.store.hdf5_writer import HDF5Writer
+from seekless.store.schema import Field, Header
+x = Field("x", (4, 4, 3), Encoding(np.dtype("u1"), np.dtype("u1")), 100, codec=sys.argv[2])
+with HDF5Writer(Path(sys.argv[1]), Header(200, {"x": x}, True, 0, "by hand")) as writer:
+    writer.append("x", bytes(4800))
+    writer.append("x", np.random.default_rng(1).bytes(4800))
+"""
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4", "gzip", "blosc2"])
+def test_plugins_of_hdf5_do_not_change_a_byte(tmp_path, codec):
+    """HDF5 asks the plugin of a filter, where one is loaded, for a name and parameters to write into the file."""
+    plugins = pytest.importorskip("hdf5plugin")
+    for name, modules, folder in [("bare", [], ""), ("plugin", ["hdf5plugin"], ""), ("path", [], plugins.PLUGIN_PATH)]:
+        environment = {**os.environ, "HDF5_PLUGIN_PATH": folder}
+        arguments = [sys.executable, "-c", CODEC, tmp_path / name, codec, *modules]
+        subprocess.run(arguments, check=True, env=environment, timeout=120)
+    assert (tmp_path / "plugin").read_bytes() == (tmp_path / "bare").read_bytes()
+    assert (tmp_path / "path").read_bytes() == (tmp_path / "bare").read_bytes()
+
+
+def test_a_file_without_a_place_for_the_filter_is_an_error(tmp_path):
+    field = Field("x", (), Encoding(np.dtype("u1"), np.dtype("u1")), 3, codec="zstd")
+    (tmp_path / "a.h5").write_bytes(bytes(100))
+    with pytest.raises(StoreError, match=r"a\.h5: found no filter of x, expected HDF5 to have written one"):
+        hdf5_writer_module._name_filters(tmp_path / "a.h5", [field], 100)
+
+
+@pytest.mark.parametrize(
+    ("codec", "filter_id", "values"),
+    [
+        ("zstd", 32015, (1,)),
+        ("lz4", 32004, (18,)),
+        ("gzip", 1, (1,)),
+        ("blosc2", 32026, (1, 0, 1, 18, 1, 1, 5)),
+    ],
+)
+def test_the_filters_are_pinned(tmp_path, write_store, digits, codec, filter_id, values):
+    """For blocks of 18 bytes, of values of one byte."""
+    write_store(tmp_path / "a.h5", digits, {"x": 3}, codec=codec)
+    with h5py.File(tmp_path / "a.h5") as file:
+        found = file["x"].id.get_create_plist().get_filter(0)
+        name = b"deflate" if codec == "gzip" else codec.encode()
+        assert found == (filter_id, h5py.h5z.FLAG_OPTIONAL, values, name)
+        assert file["x"].attrs["codec"] == codec.encode()
+        assert file["y"].id.get_create_plist().get_nfilters() == 0

@@ -47,19 +47,33 @@ def test_a_whole_store_is_said_to_be_whole(either):
     assert str(verdict).startswith(f"{either}: all 8 blocks are as they were written; 0.000 GB in ")
 
 
-@pytest.mark.parametrize("kind", ["h5", "npy.d"])
-def test_every_one_of_1000_flipped_bits_is_found(tiny_csv, tmp_path, kind):
+SMALL = {
+    "one file": ("data.h5", {"compression": "none"}),
+    "folder": ("data.npy.d", {}),
+    "compressed": ("data.h5", {"compression": "zstd"}),
+    "compressed shards": ("data.h5", {"compression": "gzip", "shard_bytes": 5000}),
+}
+
+
+@pytest.mark.parametrize(("name", "options"), SMALL.values(), ids=SMALL)
+def test_every_one_of_1000_flipped_bits_is_found(tiny_csv, tmp_path, name, options):
     """Anywhere in any file of the store: blocks, padding, HDF5's own tables, checksums, names."""
-    path = tmp_path / f"data.{kind}"
-    seekless.pack(tiny_csv.root, path, test_fraction=0.2, workers=0, progress=False)
-    starts = np.cumsum([0, *(file.stat().st_size for file in files(path))])
+    path = tmp_path / name
+    for file in (tiny_csv.root / "train").iterdir():  # so that codecs make blocks smaller
+        np.savetxt(file, np.loadtxt(file) > 0.8)
+    seekless.pack(tiny_csv.root, path, test_fraction=0.2, workers=0, progress=False, **options)
+    files = seekless.open(path).files
+    assert len(files) == {"data.npy.d": 4, "data.h5": 3 if "shard_bytes" in options else 1}[name]
+    if name == "data.h5":
+        assert seekless.open(path).tables["x"].coded.any() == (options["compression"] != "none")
+    starts = np.cumsum([0, *(file.stat().st_size for file in files)])
     random = np.random.default_rng(20)
     missed = []
     assert not found(path)
     for bit in random.choice(int(starts[-1]) * 8, FLIPS, replace=False).tolist():
         at, which = bit // 8, 1 << bit % 8
         number = int(np.searchsorted(starts, at, side="right")) - 1
-        place = files(path)[number], at - int(starts[number]), which
+        place = files[number], at - int(starts[number]), which
         flip(*place)
         if not found(path):
             missed.append(place)
