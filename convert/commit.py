@@ -11,11 +11,12 @@ A run that is killed on the way is tidied by the next one: `tidy`.
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from seekless.errors import ConvertError
-from seekless.store.kinds import HDF5_SUFFIX
+from seekless.store.kinds import HDF5_SUFFIX, looks_like_a_store
+from seekless.store.links import is_shard_name
 from seekless.store.shards import listed_shards
 
 __all__ = ["INDEX", "is_placed", "put_in_place", "remove", "remove_last", "tidy"]
@@ -35,16 +36,13 @@ def put_in_place(partial: Path, path: Path) -> None:
         ConvertError: The place of its shards is taken.
         OSError: The disk refuses.
     """
-    aside = _aside(path)
     if path.suffix == HDF5_SUFFIX:
-        old = _shards_at(path)
-        if old:
-            aside.write_text(json.dumps(sorted(old)), encoding="utf-8")
+        _note_shards(path)
         os.replace(_move_shards(partial, path) if partial.is_dir() else partial, path)
         _sync_folder(path.parent)
         _finish(path)
     elif os.path.lexists(path):
-        os.replace(path, aside)  # no rename replaces a folder that holds files
+        os.replace(path, _aside(path))  # no rename replaces a folder that holds files
         try:
             os.replace(partial, path)
         finally:
@@ -106,11 +104,42 @@ def _aside(path: Path) -> Path:
     return path.with_name(f"{path.name}.replaced")  # .old would be a name for backups of the user's own
 
 
+def _note_shards(path: Path) -> None:
+    """Write down the shards of the store that is to be replaced; of a symbolic link, none: its store stays."""
+    old = set() if path.is_symlink() else _shards_at(path)
+    if not old:
+        return
+    aside = _aside(path)
+    if os.path.lexists(aside):
+        noted = _noted_shards(aside)  # by a run that was killed, and is gone on with
+        if noted is None:
+            raise ConvertError(f"{aside}: found a file of this name, expected none; rename it")
+        old |= noted
+    with open(aside, "w", encoding="utf-8") as file:
+        json.dump(sorted(old), file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _noted_shards(aside: Path) -> set[str] | None:
+    """Return what `_note_shards` wrote; nothing if it was killed while it did; None for a file that is not its."""
+    if not aside.is_file() or aside.is_symlink():
+        return None
+    data = aside.read_bytes()
+    if data and not data.startswith(b'["'[: len(data)]):
+        return None
+    try:
+        return {name for name in json.loads(data) if is_shard_name(name)}
+    except ValueError:
+        return set()
+
+
 def _finish(path: Path) -> None:
     aside = _aside(path)
     if path.suffix == HDF5_SUFFIX:
-        if aside.is_file():
-            _remove_shards(path, set(json.loads(aside.read_text(encoding="utf-8"))))
+        noted = _noted_shards(aside)
+        if noted is not None:
+            _remove_shards(path, noted)
             aside.unlink()
     elif os.path.lexists(path):
         remove(aside)
@@ -147,14 +176,38 @@ def _shards_at(path: Path) -> set[str]:
 
 
 def _remove_shards(path: Path, names: Iterable[str]) -> None:
-    """Remove shards that the store in its place does not name."""
-    for name in set(names) - _shards_at(path):
+    """Remove shards that neither the store in its place names nor any other beside it."""
+    wanted = {name for name in names if is_shard_name(name)}
+    for store in (path, *(_stores_beside(path) if wanted else ())):
+        if looks_like_a_store(store):
+            # A store that cannot be read may name any of them.
+            wanted = wanted - _shards_at(store) if _is_readable(store) else set()
+    for name in sorted(wanted):
         file = path.parent / name
-        file.unlink(missing_ok=True)
         try:
+            file.unlink(missing_ok=True)
             file.parent.rmdir()
         except OSError:
-            continue  # not empty yet, or gone
+            continue  # not empty yet, or gone, or no folder
+
+
+def _stores_beside(path: Path) -> Iterator[Path]:
+    """Yield files that may be stores, made of this one or of one that bore its name by `mv` or `cp`.
+
+    Their names speak of HDF5 or begin like the store's: there may be thousands of others.
+    """
+    for file in path.parent.iterdir():
+        named = ".h5" in file.name or ".hdf" in file.name or file.name.startswith(path.name.removesuffix(HDF5_SUFFIX))
+        if named and file != path and file.is_file():
+            yield file
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        listed_shards(path)
+    except Exception:  # flipped bits make h5py raise ten kinds of errors
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

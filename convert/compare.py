@@ -42,6 +42,7 @@ class Comparison:
         extra: The keys that the store has and the source lacks.
         different: How many samples differ in their values or their target.
         shown: The first of them: key, and what was found in the store and expected by the source.
+        rounded: The dtype that the store's values were rounded to, as the source's were to compare them; "" for none.
     """
 
     store: Path
@@ -51,6 +52,7 @@ class Comparison:
     extra: Sequence[str]
     different: int
     shown: Sequence[tuple[str, str]]
+    rounded: str = ""
 
     @property
     def equal(self) -> bool:
@@ -59,8 +61,10 @@ class Comparison:
 
     def __str__(self) -> str:
         if self.equal:
-            return f"{self.store}: all {self.samples:,} samples are those of {self.source}, bit for bit"
-        lines = [f"{self.store}: found another content than that of {self.source}"]
+            how = f"rounded to {self.rounded} as --lossy had it" if self.rounded else "bit for bit"
+            return f"{self.store}: all {self.samples:,} samples are those of {self.source}, {how}"
+        how = f", rounded to {self.rounded}" if self.rounded else ""
+        lines = [f"{self.store}: found another content than that of {self.source}{how}"]
         lines += _listed("missing", "in the source alone", len(self.missing), self.missing)
         lines += _listed("extra", "in the store alone", len(self.extra), self.extra)
         texts = [f"{key}: {text}" for key, text in self.shown]
@@ -168,6 +172,7 @@ class _Check:
         self._source = source
         x = store.header.fields["x"]
         self._form = (x.sample_shape, x.encoding.logical_dtype.str)
+        self._rounding = x.encoding if store.header.options.get("lossy") else None
         keys = store.read("key", 0, len(store))
         self._by_key = np.argsort(keys, kind="stable")  # the place in the store of each key, by its rank among all
         self._sorted = keys[self._by_key]
@@ -191,6 +196,9 @@ class _Check:
                 self._missing += group.indices[ranks < 0].tolist()
             held = np.flatnonzero(ranks >= 0)
             values = group.encoding.decode(group.stored[held])
+            if same_form and self._rounding is not None:
+                with np.errstate(invalid="ignore", over="ignore"):  # what does not fit differs, and is shown
+                    values = self._rounding.decode(self._rounding.encode(values))
             differ = np.ones(len(held), bool)
             if same_form:
                 differ = (_hashes(values) != self._hashes[ranks[held]]).any(axis=1)
@@ -234,6 +242,7 @@ class _Check:
             extra=extra,
             different=int(self._differs.sum()),
             shown=[(self._sorted[rank].decode(), self._describe(rank)) for rank in shown],
+            rounded="" if self._rounding is None else str(self._rounding),
         )
 
     def _ranks(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:

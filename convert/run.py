@@ -19,12 +19,11 @@ from seekless.convert.pool import worker_count
 from seekless.convert.read import read_samples
 from seekless.convert.resume import check_same, facts_of
 from seekless.convert.target import Target, writing
-from seekless.convert.write import Passing, blocks_written, write
+from seekless.convert.write import Passing, blocks_written, check_kind, write
 from seekless.errors import OptionError, SourceError
 from seekless.source.open import SourceOptions, open_source, row_targets
 from seekless.source.samples import BadSample, Source
 from seekless.source.targets import Classes, Targets
-from seekless.store.kinds import suffix_of
 from seekless.store.store import open as open_store
 
 __all__ = ["pack", "targets_of"]
@@ -57,7 +56,7 @@ def pack(
     start = time.perf_counter()
     how, what = _checked(options)
     path = Path(store)
-    suffix_of(path)
+    check_kind(path, how)
     with writing(path, overwrite=how.overwrite, resume=how.resume, temp=how.temp) as target:
         journal = Journal(target.parts)
         try:

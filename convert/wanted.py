@@ -72,24 +72,27 @@ def try_encodings(
 
 
 def _try(values: npt.NDArray[Any], indices: npt.NDArray[np.int64], encoding: Encoding) -> Tried:
-    if encoding.gives_back(values):
+    # 200 comes back from int8, bit for bit, as -56 read as uint8; all other programs would see -56.
+    wraps = values.dtype.kind == "u" and encoding.dtype.kind == "i"
+    if encoding.gives_back(values) and not (wraps and _outside(values, encoding).any()):
         return Tried()
     with np.errstate(invalid="ignore", over="ignore"):
         back = encoding.decode(encoding.encode(values))
     bits = np.dtype(f"u{values.dtype.itemsize}")
+    outside = _outside(values, encoding)
     differ = np.ascontiguousarray(back).view(bits) != np.ascontiguousarray(values).view(bits)
-    return Tried(_pick(values, back, differ, indices), _pick(values, back, _outside(values, encoding), indices))
+    return Tried(_pick(values, back, differ | outside, indices), _pick(values, back, outside, indices))
 
 
 def _outside(values: npt.NDArray[Any], encoding: Encoding) -> npt.NDArray[np.bool_]:
-    if encoding.dtype.kind == "f":
-        with np.errstate(over="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        if encoding.dtype.kind == "f":
             too_large: npt.NDArray[np.bool_] = np.isfinite(values) & ~np.isfinite(values.astype(encoding.dtype))
-        return too_large
-    limits = np.iinfo(encoding.dtype)
-    scaled = np.rint(values * encoding.divisor) if values.dtype.kind == "f" else values
-    inside: npt.NDArray[np.bool_] = (scaled >= limits.min) & (scaled <= limits.max)
-    return ~inside  # NaN is not inside
+            return too_large
+        limits = np.iinfo(encoding.dtype)
+        scaled = np.rint(values * encoding.divisor) if values.dtype.kind == "f" else values
+        inside: npt.NDArray[np.bool_] = (scaled >= limits.min) & (scaled <= limits.max)
+        return ~inside  # NaN is not inside
 
 
 def _pick(
@@ -121,25 +124,35 @@ def choose(encodings: Sequence[Encoding], tried: Sequence[Tried], keys: Sequence
     Raises:
         OptionError: A value does not come back, and `lossy` is not set; or one lies outside what the dtype can hold.
     """
-    lost = [(outcome.lost, encoding) for encoding, outcome in zip(encodings, tried, strict=True) if outcome.lost]
     for encoding, outcome in zip(encodings, tried, strict=True):
         if outcome.lost is None:
             return encoding
     if not lossy:
-        # The way that fails last is the one that the data was made for.
-        first, encoding = max(lost, key=lambda pair: pair[0].index)
-        raise OptionError(
-            f"--dtype {encoding.dtype.name}: found the value {first.value} in {keys[first.index]}, which comes back "
-            f"from {encoding} as {first.back}, expected every value to come back bit for bit; take --dtype auto, or "
-            "give --lossy to keep the nearest values"
-        )
+        raise _refusal(encodings, tried, keys)
     for encoding, outcome in reversed(list(zip(encodings, tried, strict=True))):
         if outcome.unfit is None:
             return encoding
-    dtype = encodings[0].dtype
-    limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
     unfit = next(outcome.unfit for outcome in tried if outcome.unfit)
-    raise OptionError(
-        f"--dtype {dtype.name} --lossy: found the value {unfit.value} in {keys[unfit.index]}, expected values of "
-        f"{limits.min} to {limits.max}, which this dtype can hold"
+    raise OptionError(f"--dtype {encodings[0].dtype.name} --lossy: {_beyond(unfit, encodings[0], keys)}")
+
+
+def _refusal(encodings: Sequence[Encoding], tried: Sequence[Tried], keys: Sequence[str]) -> OptionError:
+    # The way that fails last is the one that the data was made for.
+    lost = [(outcome.lost, place) for place, outcome in enumerate(tried) if outcome.lost]
+    first, place = max(lost, key=lambda pair: (pair[0].index, -pair[1]))
+    encoding, name = encodings[place], encodings[place].dtype.name
+    if encoding.divisor == 1 and tried[place].unfit == first:
+        return OptionError(f"--dtype {name}: {_beyond(first, encoding, keys)}; take another, or --dtype auto")
+    return OptionError(
+        f"--dtype {name}: found the value {first.value} in {keys[first.index]}, which comes back from {encoding} as "
+        f"{first.back}, expected every value to come back bit for bit; take --dtype auto, or give --lossy to keep the "
+        "nearest values"
+    )
+
+
+def _beyond(unfit: Lost, encoding: Encoding, keys: Sequence[str]) -> str:
+    limits = np.finfo(encoding.dtype) if encoding.dtype.kind == "f" else np.iinfo(encoding.dtype)
+    return (
+        f"found the value {unfit.value} in {keys[unfit.index]}, expected values of {limits.min} to {limits.max}, which "
+        "this dtype can hold"
     )

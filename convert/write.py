@@ -1,6 +1,7 @@
 """The last step of a conversion: blocks in their order, compressed, to one file or to shards and their index."""
 
 import itertools
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,15 +20,17 @@ from seekless.errors import ConvertError, OptionError
 from seekless.store.codec_choice import choose_codec
 from seekless.store.codecs import Buffer
 from seekless.store.kinds import HDF5_SUFFIX, NPY_SUFFIX, create, suffix_of
+from seekless.store.links import leads_out
 from seekless.store.schema import Field, Header, Shard
 from seekless.store.shards import shard_edges, shard_header, shard_id, shard_of, shards_folder
 from seekless.store.shards_writer import write_index
 from seekless.store.writer import PutBlock, Stored, compressed
 
-__all__ = ["Passing", "Written", "blocks_written", "write"]
+__all__ = ["Passing", "Written", "blocks_written", "check_kind", "write"]
 
-# Blocks that a codec is tried on, from the first: of a shuffled store as good a choice as any.
+# Blocks that a codec is tried on, from the first: of a shuffled store as good a choice as any. Fewer if they are large.
 TRIED_BLOCKS = 8
+TRIED_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,39 @@ class Passing:
         return file.older if file.older and self.older_blocks.exists() else file.blocks
 
 
+def check_kind(path: Path, how: Options) -> None:
+    """Refuse what a store of this name cannot have, before anything is read.
+
+    Args:
+        path: What the store will be called.
+        how: How to convert.
+
+    Raises:
+        OptionError: The kind of store cannot be compressed or spread over shards, or shards cannot be named so.
+        ConvertError: The place of the shards is taken, or leads elsewhere.
+    """
+    if suffix_of(path) != HDF5_SUFFIX:
+        if how.compression not in ("auto", "none"):
+            raise OptionError(
+                f"--compression: found {how.compression} for {path.name}, expected none: .npy files hold plain arrays; "
+                "name a store that ends in .h5"
+            )
+        if how.shard_bytes is not None:
+            raise OptionError(f"--shard-bytes: found the store {path.name}, expected one that ends in .h5")
+    if how.shard_bytes is None:
+        return
+    folder = path.with_name(shards_folder(path))
+    if leads_out(folder.name) or not folder.name.isprintable():
+        raise OptionError(
+            f"--shard-bytes: found a store named {path.name!r}, expected a name of letters that every system takes"
+        )
+    if os.path.lexists(folder) and not (folder.is_dir() and folder.resolve().is_relative_to(path.parent.resolve())):
+        what = "a link to another place" if folder.is_dir() else "something that is no folder"
+        raise ConvertError(
+            f"{folder}: found {what}, expected a folder for the shards of {path.name}, or nothing; rename it"
+        )
+
+
 def blocks_written(passing: Passing, header: Header, how: Options) -> int:
     """Return how many blocks of x need not be made again: those of whole files, and of the one begun last.
 
@@ -114,20 +150,17 @@ def write(
         threads: Threads that compress; 0 to do it in this one.
 
     Raises:
-        OptionError: The kind of store cannot be compressed or spread over shards.
         ConvertError: The disk lacks the space, or what a stopped run has written is damaged.
     """
-    suffix = suffix_of(passing.path)
-    if how.shard_bytes is not None and suffix != HDF5_SUFFIX:
-        raise OptionError(f"--shard-bytes: found the store {passing.path.name}, expected one that ends in .h5")
     blocks: Iterator[Buffer] = blocks_of(header.fields["x"], rows)
     if passing.past is not None and passing.past.codec is not None:
         codec, why = passing.past.codec
         field = replace(header.fields["x"], codec=codec)
         header = replace(header, fields={**header.fields, "x": field})
     else:
-        first = [bytes(block) for block in itertools.islice(blocks, TRIED_BLOCKS)]
-        field, why = _with_codec(header.fields["x"], first, plain=suffix != HDF5_SUFFIX)
+        tried = max(1, min(TRIED_BLOCKS, TRIED_BYTES // max(1, header.fields["x"].block_bytes)))
+        first = [bytes(block) for block in itertools.islice(blocks, tried)]
+        field, why = _with_codec(header.fields["x"], first, plain=suffix_of(passing.path) != HDF5_SUFFIX)
         header = replace(header, fields={**header.fields, "x": field})
         _check_room(passing.partial, header, first)
         passing.journal.write("codec", [field.codec, why])

@@ -17,7 +17,7 @@ from seekless.store.links import check_links, check_sources
 from seekless.store.rest import rest_checksum
 from seekless.store.schema import ALIGNMENT, CHECKS, FORMAT, FORMAT_VERSION, REST, SHARDS, Field, Header, Shard
 
-__all__ = ["HDF5File", "block_table", "has_our_format", "read_file"]
+__all__ = ["HDF5File", "block_table", "has_our_format", "open_hdf5", "read_file"]
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 REWRITTEN = "was rewritten by another program (h5repack and its like move the blocks); convert the source again"
@@ -55,7 +55,7 @@ def read_file(path: Path) -> HDF5File:
     if magic != MAGIC:
         raise StoreFormatError(f"{path}: found {_describe(magic)}, expected a store, an HDF5 file that `convert` wrote")
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with open_hdf5(path) as file:
             _check_format(file, path)
             check_links(file, path)
             shards = _read_shards(file)
@@ -80,13 +80,28 @@ def read_file(path: Path) -> HDF5File:
     return HDF5File(header, tables, shards, expected)
 
 
+def open_hdf5(path: Path) -> h5py.File:
+    """Open an HDF5 file to read it, without a lock: network disks refuse one, and writers never write in place.
+
+    Raises:
+        OSError: The file cannot be read, or is no HDF5 file.
+    """
+    for locking in (False, None):
+        try:
+            return h5py.File(path, "r", locking=locking)
+        except OSError as error:
+            if "flag values don't match" not in str(error):
+                raise  # else this process has it open already, by plain h5py, and HDF5 wants the same flags again
+    return h5py.File(path, "r", locking=True)
+
+
 def has_our_format(path: Path) -> bool:
     """Return whether a file is HDF5 and says that it is a store, of whatever version and in whatever state.
 
     Raises:
         OSError: The file cannot be read, or is no HDF5 file.
     """
-    with h5py.File(path, "r", locking=False) as file:
+    with open_hdf5(path) as file:
         return "format" in file.attrs and _str(file.attrs["format"]) == FORMAT
 
 

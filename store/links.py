@@ -5,7 +5,7 @@ All of this is checked before anything is read that HDF5 would fetch from anothe
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import h5py
@@ -13,16 +13,28 @@ import h5py
 from seekless.errors import StoreFormatError
 from seekless.store.schema import CHECKS, SHARDS, Shard
 
-__all__ = ["check_links", "check_sources", "is_shard_name"]
+__all__ = ["check_links", "check_sources", "is_shard_name", "leads_out", "source_name"]
 
 FIELDS = ("x", "y", "key")
 # What `convert` names shards; only a file that is called so is ever removed with its store.
-SHARD_NAME = re.compile(r"[^/\\:]+-shards/[0-9a-f]{16}-[0-9]{5,}\.h5")
+SHARD_NAME = re.compile(r"[^/\\]+-shards/[0-9a-f]{16}-[0-9]{5,}\.h5")
 
 
 def is_shard_name(name: str) -> bool:
     """Return whether `convert` would name a shard so."""
     return SHARD_NAME.fullmatch(name) is not None and ".." not in PurePosixPath(name).parts
+
+
+def leads_out(name: str) -> bool:
+    """Return whether a shard's name may lead out of the folder of its store, on this system or on another."""
+    pure = PurePosixPath(name)
+    absolute = pure.is_absolute() or bool(PureWindowsPath(name).anchor)
+    return absolute or ".." in pure.parts or "\\" in name or not pure.parts
+
+
+def source_name(name: str) -> str:
+    """Return a shard's name as a virtual dataset has it, in which HDF5 takes %b for a number and %% for %."""
+    return name.replace("%", "%%")
 
 
 def check_links(file: h5py.File, path: Path) -> None:
@@ -72,16 +84,16 @@ def check_sources(file: h5py.File, path: Path, shards: Sequence[Shard]) -> None:
     """
     names = {shard.name for shard in shards}
     for name in sorted(names):
-        pure = PurePosixPath(name)
-        if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name or not pure.parts:
+        if leads_out(name):
             raise StoreFormatError(
                 f"{path}: found a shard named {name!r}, expected one in the folder of the store; the file was not "
                 "written by `convert`"
             )
+    sources = {source_name(name) for name in names}
     for field in FIELDS:
         if field in file and file[field].is_virtual:
             pieces = file[field].virtual_sources()
-            odd = next((p.file_name for p in pieces if p.dset_name != field or p.file_name not in names), None)
+            odd = next((p.file_name for p in pieces if p.dset_name != field or p.file_name not in sources), None)
             if odd is not None or [_place(piece) for piece in pieces] != list(_expected(shards)):
                 raise StoreFormatError(
                     f"{path}: found that {field} lies in {odd or 'other places'!r}, expected it in the shards that the "
@@ -98,5 +110,5 @@ def _place(piece: Any) -> tuple[str, int, int]:
 def _expected(shards: Sequence[Shard]) -> Iterator[tuple[str, int, int]]:
     start = 0
     for shard in shards:
-        yield shard.name, start, start + shard.length - 1
+        yield source_name(shard.name), start, start + shard.length - 1
         start += shard.length

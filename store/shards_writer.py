@@ -14,6 +14,7 @@ from seekless.store.hdf5_writer import (
     write_class_names,
     write_field_attributes,
 )
+from seekless.store.links import source_name
 from seekless.store.schema import CHECKS, REST, SHARDS, Field, Header, Shard
 
 __all__ = ["write_index"]
@@ -55,7 +56,7 @@ def _create_virtual(file: h5py.File, field: Field, header: Header, shards: Seque
     for shard in shards:
         part = (shard.length, *field.sample_shape)
         space.select_hyperslab((start, *corner), part)
-        creation.set_virtual(space, shard.name.encode(), field.name.encode(), h5py.h5s.create_simple(part))
+        creation.set_virtual(space, source_name(shard.name).encode(), field.name.encode(), h5py.h5s.create_simple(part))
         start += shard.length
     space.select_all()
     dtype = h5py.h5t.py_create(np.dtype(hdf5_dtype(field)), logical=True)

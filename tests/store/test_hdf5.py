@@ -225,3 +225,10 @@ def test_what_the_header_says(made):
     assert x.encoding.logical_dtype == np.float64
     assert [len(table) for table in tables.values()] == [4, 2, 2]
     assert [table.length for table in tables.values()] == [11, 11, 11]
+
+
+def test_a_file_that_this_process_reads_by_h5py_opens_too(made, digits):
+    """HDF5 refuses to open a file twice with and without a lock."""
+    for locking in (None, False, True):
+        with h5py.File(made, locking=locking) as file:
+            assert read_hdf5(made)[0].length == len(file["x"]) == 11
