@@ -65,6 +65,16 @@ class BlockTable:
         """Samples in all blocks."""
         return int(self.first[-1])
 
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all blocks as they are stored."""
+        return int(self.nbytes.sum())
+
+    @property
+    def ratio(self) -> float:
+        """Decoded bytes for one stored byte."""
+        return self.length * self.field.sample_bytes / max(1, self.stored_bytes)
+
     def path(self, block: int) -> Path:
         """Return the file that a block lies in."""
         return self.paths[int(self.file[block])]

@@ -13,14 +13,8 @@ from tqdm import tqdm
 from seekless.store.blocks import BlockTable
 from seekless.store.disk import Disk, disk_of
 from seekless.store.pieces import pieces
-from seekless.store.schema import (
-    MAX_BLOCK_BYTES,
-    MAX_LABEL_BLOCK_BYTES,
-    MIN_BLOCKS,
-    Field,
-    label_block_length,
-    sample_block_length,
-)
+from seekless.store.reasons import block_reason, dtype_reason
+from seekless.store.schema import Header
 from seekless.store.store import Store
 
 __all__ = ["Description", "ValueRange", "describe"]
@@ -75,7 +69,7 @@ class Description:
     @property
     def epoch_bytes(self) -> int:
         """Stored bytes that an epoch of training reads: x and y."""
-        return sum(int(table.nbytes.sum()) for name, table in self.store.tables.items() if name != "key")
+        return sum(table.stored_bytes for name, table in self.store.tables.items() if name != "key")
 
     @property
     def epoch_seconds(self) -> float:
@@ -97,10 +91,12 @@ class Description:
             "samples": len(self.store),
             "shape": list(header.fields["x"].sample_shape),
             "bytes": self.size,
+            "shards": [str(path) for path in self.store.shards],
+            "lossy": bool(header.options.get("lossy")),
             "shuffled": header.shuffled,
             "seed": header.seed,
             "parts": self.parts,
-            "fields": {name: _field_dict(table) for name, table in self.store.tables.items()},
+            "fields": {name: _field_dict(table, header) for name, table in self.store.tables.items()},
             "values": None if self.values is None else vars(self.values),
             "target_kind": header.target_kind or None,
             "targets": None if self.targets is None else vars(self.targets),
@@ -126,7 +122,8 @@ class Description:
             ("shape", _shape(x.sample_shape)),
             ("values", self._value_line()),
             *self._target_lines(),
-            *(line for table in self.store.tables.values() for line in _field_lines(table)),
+            *(line for table in self.store.tables.values() for line in _field_lines(table, header)),
+            ("shards", self._shard_line()),
             ("size", _size(self.size)),
             ("epoch", f"{self.epoch_seconds:.2g} s to read {_size(self.epoch_bytes)} ({self.disk})"),
             (
@@ -147,6 +144,10 @@ class Description:
             return "not read; --scan reads them"
         scale = self.store.header.fields["x"].scale
         return str(self.values) + (f"; training divides them by {scale}" if scale != 1 else "")
+
+    def _shard_line(self) -> str:
+        shards = self.store.shards
+        return f"{_count(len(shards), 'file')} in {shards[0].parent.name}" if shards else ""
 
     def _target_lines(self) -> Iterator[tuple[str, str]]:
         if self.targets is not None:
@@ -175,7 +176,7 @@ def describe(store: Store, *, scan: bool | None = None, progress: bool = False) 
     """
     header, tables = store.header, store.tables
     if scan is None:
-        scan = _stored(tables["x"]) <= SCAN_BYTES
+        scan = tables["x"].stored_bytes <= SCAN_BYTES
     classes = header.target_kind == "class"
     return Description(
         store=store,
@@ -220,15 +221,15 @@ def _class_counts(table: BlockTable, classes: int) -> npt.NDArray[np.int64]:
     return counts
 
 
-def _field_lines(table: BlockTable) -> Iterator[tuple[str, str]]:
+def _field_lines(table: BlockTable, header: Header) -> Iterator[tuple[str, str]]:
     field = table.field
-    why = _why(field, table.length)
+    why = dtype_reason(header, field.name)
     name = f"UTF-8 of {field.dtype.itemsize} bytes" if field.dtype.kind == "S" else str(field.encoding)
     yield field.name, f"{name}: {why}" if why else name
-    packed = "not compressed" if field.codec == "none" else f"{field.codec}, {_ratio(table):.2f} times smaller"
+    packed = "not compressed" if field.codec == "none" else f"{field.codec}, {table.ratio:.2f} times smaller"
     blocks = f"{_count(len(table), 'block')} of {_count(field.block_length, 'sample')}"
-    yield "", f"{_size(_stored(table))}, {packed}"
-    yield "", f"{blocks}, {field.block_bytes:,} bytes: {_block_reason(field, table.length)}"
+    yield "", f"{_size(table.stored_bytes)}, {packed}"
+    yield "", f"{blocks}, {field.block_bytes:,} bytes: {block_reason(table, header)}"
 
 
 def _count(number: int, what: str) -> str:
@@ -246,15 +247,6 @@ def _size(count: int) -> str:
     return f"{count} bytes"
 
 
-def _stored(table: BlockTable) -> int:
-    return int(table.nbytes.sum())
-
-
-def _ratio(table: BlockTable) -> float:
-    """Decoded bytes for one stored byte."""
-    return table.length * table.field.sample_bytes / max(1, _stored(table))
-
-
 def _shape(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape)) or "one value"
 
@@ -263,46 +255,21 @@ def _times(shape: tuple[int, ...]) -> str:
     return f", {_shape(shape)} a sample" if shape else ""
 
 
-def _why(field: Field, length: int) -> str | None:
-    logical = field.encoding.logical_dtype
-    if field.name != "x":
-        return None
-    if field.dtype == logical:
-        return "as the source has it"
-    return f"gives all {length * math.prod(field.sample_shape):,} {logical.name} values back bit for bit"
-
-
-def _block_reason(field: Field, length: int) -> str:
-    """Say which part of the format's rule made blocks as long as they are."""
-    if field.name != "x":
-        if field.block_length != label_block_length(field.sample_bytes, length):
-            return "chosen for this store"
-        return "all in one" if field.block_length == length else f"up to {MAX_LABEL_BLOCK_BYTES >> 20} MiB"
-    if field.block_length != sample_block_length(field.sample_bytes, length):
-        return "chosen for this store"
-    if length < MIN_BLOCKS:
-        return f"fewer than {MIN_BLOCKS} samples, each one a block"
-    if field.block_length == -(-length // MIN_BLOCKS):
-        return f"at least {MIN_BLOCKS} a store, so that they can be mixed"
-    one = " or one sample" if field.sample_bytes > MAX_BLOCK_BYTES else ""
-    return f"up to {MAX_BLOCK_BYTES >> 20} MiB{one}"
-
-
-def _field_dict(table: BlockTable) -> dict[str, Any]:
+def _field_dict(table: BlockTable, header: Header) -> dict[str, Any]:
     field = table.field
     return {
         "dtype": field.dtype.str,
         "logical_dtype": field.encoding.logical_dtype.str,
         "divisor": field.encoding.divisor,
         "scale": field.scale,
-        "why": _why(field, table.length),
+        "why": dtype_reason(header, field.name),
         "codec": field.codec,
-        "stored_bytes": _stored(table),
-        "ratio": _ratio(table),
+        "stored_bytes": table.stored_bytes,
+        "ratio": table.ratio,
         "blocks": len(table),
         "block_samples": field.block_length,
         "block_bytes": field.block_bytes,
-        "block_reason": _block_reason(field, table.length),
+        "block_reason": block_reason(table, header),
     }
 
 

@@ -46,12 +46,18 @@ class Store:
         return self.header.length
 
     def __repr__(self) -> str:
-        x = self.header.fields["x"]
-        order = f"shuffled with seed {self.header.seed}" if self.header.shuffled else "in the source's order"
-        blocks = f"{len(self.tables['x'])} blocks"
-        classes = f", {self.header.class_count} classes" if self.header.class_count else ""
-        samples = f"{len(self):,} samples of shape {x.sample_shape} {x.encoding.logical_dtype.name}"
-        return f"Store({str(self.path)!r}: {samples} stored as {x.encoding}, {blocks}{classes}, {order})"
+        header, table = self.header, self.tables["x"]
+        x = table.field
+        blocks = f"{len(table):,} blocks" + (f" in {len(self.shards):,} shards" if self.shards else "")
+        facts = [
+            f"{len(self):,} samples of shape {x.sample_shape} {x.encoding.logical_dtype.name} stored as {x.encoding}",
+            *(["values rounded"] if header.options.get("lossy") else []),
+            "not compressed" if x.codec == "none" else f"{x.codec} {table.ratio:.2f} times smaller",
+            blocks,
+            *([f"{header.class_count:,} classes"] if header.class_count else []),
+            f"shuffled with seed {header.seed}" if header.shuffled else "in the source's order",
+        ]
+        return f"Store({str(self.path)!r}: {', '.join(facts)})"
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -78,6 +84,11 @@ class Store:
         """All files of the store: one, a file and its shards, or those of a folder."""
         own = tuple(sorted(self.path.iterdir())) if self.path.is_dir() else (self.path,)
         return tuple(dict.fromkeys([*own, *(path for table in self.tables.values() for path in table.paths)]))
+
+    @property
+    def shards(self) -> tuple[Path, ...]:
+        """The files that hold the samples of a store that is spread over several; none of one file or folder."""
+        return () if self.path.is_dir() else tuple(path for path in self.tables["x"].paths if path != self.path)
 
     @property
     def nbytes(self) -> int:

@@ -63,6 +63,8 @@ def test_the_same_facts_as_json(made, digits):
         "samples": 11,
         "shape": [3, 2],
         "bytes": made.stat().st_size,
+        "shards": [],
+        "lossy": False,
         "shuffled": True,
         "seed": 7,
         "parts": {"train": 9, "test": 2},
@@ -83,6 +85,40 @@ def test_the_same_facts_as_json(made, digits):
         "created_by": "by hand",
         "options": {"test_fraction": 0.2},
     }
+
+
+def test_shards_and_codec(made_sharded, tmp_path, write_sharded):
+    lines = str(describe(seekless.open(made_sharded))).splitlines()
+    assert "  shards   2 files in made-shards" in lines
+    assert "           2 blocks of 6 samples, 48 bytes: all of a shard in one" in lines
+    facts = describe(seekless.open(made_sharded)).as_dict()
+    assert facts["shards"] == [str(path) for path in sorted(made_sharded.with_name("made-shards").iterdir())]
+    assert facts["bytes"] == sum(path.stat().st_size for path in seekless.open(made_sharded).files)
+    x = (np.arange(400 * 300) // 50 % 256).astype(np.uint8).reshape(400, 300)
+    write_sharded(tmp_path / "packed.h5", {"x": x, "y": np.arange(400)}, {"x": 7}, 20, codec="zstd")
+    store = seekless.open(tmp_path / "packed.h5")
+    stored = int(store.tables["x"].nbytes.sum())
+    lines = str(describe(store)).splitlines()
+    assert f"           {stored / 1000:,.1f} kB, zstd, {x.nbytes / stored:.2f} times smaller" in lines
+    assert "           58 blocks of 7 samples, 2,100 bytes: at least 64 a store, so that they can be mixed" in lines
+    assert "           3 blocks of 140 samples, 1,120 bytes: all of a shard in one" in lines
+    facts = describe(store).as_dict()["fields"]["x"]
+    assert (facts["codec"], facts["stored_bytes"], facts["ratio"]) == ("zstd", stored, x.nbytes / stored)
+
+
+def test_loss_and_blocks_that_were_asked_for(tiny_csv, tmp_path):
+    path = tmp_path / "data.h5"
+    how = {"dtype": "float16", "lossy": True, "block_bytes": 200, "workers": 0, "progress": False}
+    seekless.pack(tiny_csv.root, path, compression="none", **how)
+    description = describe(seekless.open(path))
+    lines = str(description).splitlines()
+    assert "  x        float16: --lossy: the nearest to each float64 value" in lines
+    assert "           65 blocks of 2 samples, 144 bytes: --block-bytes 200" in lines
+    facts = description.as_dict()
+    assert facts["lossy"] is True
+    assert facts["options"]["lossy"] is True
+    assert facts["fields"]["x"]["why"] == "--lossy: the nearest to each float64 value"
+    assert facts["fields"]["x"]["block_reason"] == "--block-bytes 200"
 
 
 def test_npy_says_the_same_but_for_bytes(made, made_npy):
@@ -144,31 +180,6 @@ def test_many_classes_are_cut_short_in_the_text_alone(tmp_path, write_store):
     assert line.startswith("  classes  30: 0 (1), 1 (1), ")
     assert line.endswith(", 19 (1), and 10 more")
     assert len(description.as_dict()["classes"]) == 30
-
-
-@pytest.mark.parametrize(
-    ("shape", "length", "reason"),
-    [
-        ((4,), 63, "fewer than 64 samples, each one a block"),
-        ((4,), 64, "at least 64 a store, so that they can be mixed"),
-        ((4,), 130, "at least 64 a store, so that they can be mixed"),
-        ((1 << 20,), 1024, "up to 8 MiB"),
-        ((9 << 20,), 1024, "up to 8 MiB or one sample"),
-    ],
-    ids=["few", "just enough", "small", "large", "huge samples"],
-)
-def test_why_blocks_are_as_long_as_they_are(made, shape, length, reason):
-    field = seekless.open(made).header.fields["x"]
-    bytes_of = int(np.prod(shape))
-    block = describe_module.sample_block_length(bytes_of, length)
-    made_field = type(field)("x", shape, field.encoding, block)
-    assert describe_module._block_reason(made_field, length) == reason
-
-
-def test_why_the_blocks_of_a_conversion_are_as_long_as_they_are(tiny_store):
-    fields = describe(seekless.open(tiny_store)).as_dict()["fields"]
-    assert fields["x"]["block_reason"] == "at least 64 a store, so that they can be mixed"
-    assert fields["y"]["block_reason"] == fields["key"]["block_reason"] == "all in one"
 
 
 def test_large_stores_are_read_only_when_asked(made, monkeypatch):

@@ -47,11 +47,11 @@ def test_what_it_says_without_targets(bare):
 
 def test_as_text(store, bare, made):
     assert repr(store) == (
-        f"Store({str(made)!r}: 11 samples of shape (3, 2) float64 stored as uint8 / 255, 4 blocks, 4 classes, "
-        "shuffled with seed 7)"
+        f"Store({str(made)!r}: 11 samples of shape (3, 2) float64 stored as uint8 / 255, not compressed, "
+        "4 blocks, 4 classes, shuffled with seed 7)"
     )
     assert repr(bare).endswith(
-        "bare.h5': 5 samples of shape () float32 stored as float32, 3 blocks, in the source's order)"
+        "bare.h5': 5 samples of shape () float32 stored as float32, not compressed, 3 blocks, in the source's order)"
     )
 
 
@@ -283,3 +283,23 @@ def test_batches_are_the_loaders(store, digits):
     assert [len(x) for x, _ in found] == [4, 4, 3]
     assert np.concatenate([y for _, y in found]).tolist() == digits["y"].tolist()
     assert np.concatenate([x for x, _ in found]).tobytes() == (digits["x"] / 255).tobytes()
+
+
+def test_shards_codec_and_loss_as_text(tmp_path, write_sharded):
+    path = tmp_path / "data.h5"
+    x = np.zeros((40, 500), np.float16)
+    write_sharded(
+        path, {"x": x}, {"x": 4}, 5, codec="gzip", logical=np.float64, options={"lossy": True}, shuffled=False
+    )
+    ratio = seekless.open(path).tables["x"].ratio
+    assert ratio > 50
+    assert repr(seekless.open(path)) == (
+        f"Store({str(path)!r}: 40 samples of shape (500,) float64 stored as float16, values rounded, gzip {ratio:.2f} "
+        "times smaller, 10 blocks in 2 shards, in the source's order)"
+    )
+
+
+def test_the_shards_of_a_store(made, made_npy, tmp_path, write_sharded):
+    assert seekless.open(made).shards == seekless.open(made_npy).shards == ()
+    files = write_sharded(tmp_path / "many.h5", {"x": np.zeros((9, 2), np.uint8)}, {"x": 1}, 3)
+    assert seekless.open(tmp_path / "many.h5").shards == tuple(files)
