@@ -48,7 +48,9 @@ class Store:
     def __repr__(self) -> str:
         header, table = self.header, self.tables["x"]
         x = table.field
-        blocks = f"{len(table):,} blocks" + (f" in {len(self.shards):,} shards" if self.shards else "")
+        blocks = f"{len(table):,} block{'' if len(table) == 1 else 's'}" + (
+            f" in {len(self.shards):,} shards" if self.shards else ""
+        )
         facts = [
             f"{len(self):,} samples of shape {x.sample_shape} {x.encoding.logical_dtype.name} stored as {x.encoding}",
             *(["values rounded"] if header.options.get("lossy") else []),

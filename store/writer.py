@@ -11,6 +11,7 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
+from seekless.errors import OptionError
 from seekless.store.codecs import Buffer, codec_named
 from seekless.store.schema import Field, Header
 
@@ -54,6 +55,16 @@ def compressed(field: Field, block: Buffer) -> Stored:
     return block, zlib.crc32(block), False
 
 
+def _check(header: Header) -> None:
+    if header.length < 1:
+        raise OptionError(f"found {header.length} samples, expected one or more; a store without any cannot be read")
+    for field in header.fields.values():
+        if not field.sample_bytes:
+            raise OptionError(
+                f"{field.name}: found samples of shape {field.sample_shape}, expected one value or more in each"
+            )
+
+
 class StoreWriter(ABC):
     """Writes the blocks of a store; the store is complete once the context is left without an error.
 
@@ -63,9 +74,13 @@ class StoreWriter(ABC):
 
     Attributes:
         on_put: Called with the field's name after each block that was written.
+
+    Raises:
+        OptionError: There are no samples, or samples without values.
     """
 
     def __init__(self, header: Header, threads: int = 0) -> None:
+        _check(header)
         self.header = header
         self.on_put: Callable[[str, PutBlock], None] | None = None
         self._checks = {name: np.zeros(f.blocks(header.length), "<u4") for name, f in header.fields.items()}

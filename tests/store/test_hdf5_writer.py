@@ -329,3 +329,34 @@ def test_the_filters_are_pinned(tmp_path, write_store, digits, codec, filter_id,
         assert found == (filter_id, h5py.h5z.FLAG_OPTIONAL, values, name)
         assert file["x"].attrs["codec"] == codec.encode()
         assert file["y"].id.get_create_plist().get_nfilters() == 0
+
+
+BEGINS = {
+    "zstd": b"\x28\xb5\x2f\xfd",
+    "lz4": (6000).to_bytes(8, "big") + (6000).to_bytes(4, "big"),
+    "gzip": b"\x78\x01",
+    "blosc2": b"\x9e\xa8b2frame\0",
+}
+
+
+@pytest.mark.parametrize(("codec", "begin"), BEGINS.items(), ids=BEGINS)
+def test_the_layout_of_compressed_blocks_is_pinned(tmp_path, write_store, codec, begin):
+    """Each at a page of its own, zeros to the next; one that does not become smaller as it is."""
+    x = np.zeros((9, 2000), np.uint8)
+    x[3:6] = np.random.default_rng(1).integers(0, 256, (3, 2000))
+    path = tmp_path / "a.h5"
+    write_store(path, {"x": x, "y": np.arange(9)}, {"x": 3}, codec=codec)
+    tables, data = read_hdf5(path)[1], path.read_bytes()
+    table = tables["x"]
+    start = int(table.offset[0])
+    assert (table.offset - start).tolist() == [0, 4096, 4096 + 8192]
+    assert tables["y"].offset.tolist() == [start + 4 * 4096]
+    assert table.coded.tolist() == [True, False, True]
+    for block, (at, size) in enumerate(zip(table.offset.tolist(), table.nbytes.tolist(), strict=True)):
+        stored = data[at : at + size]
+        assert stored.startswith(begin) == (block != 1)
+        assert table.crc[block] == zlib.crc32(stored)
+        assert not data[at + size : -(-(at + size) // 4096) * 4096].strip(b"\0")
+    assert data[start + 4096 : start + 4096 + 6000] == x[3:6].tobytes()
+    if codec == "lz4":
+        assert int.from_bytes(data[start + 12 : start + 16], "big") == int(table.nbytes[0]) - 16

@@ -172,3 +172,17 @@ def test_npy_refuses_a_codec(tmp_path):
     with pytest.raises(OptionError, match=message):
         create(".npy.d", tmp_path / "a.npy.d", packed())
     assert not (tmp_path / "a.npy.d").exists()
+
+
+@pytest.mark.parametrize(
+    ("length", "shape", "message"),
+    [
+        (0, (2,), "found 0 samples, expected one or more; a store without any cannot be read"),
+        (3, (0, 3), r"x: found samples of shape \(0, 3\), expected one value or more in each"),
+    ],
+)
+def test_what_has_no_values_is_refused(path, length, shape, message):
+    x = Field("x", shape, Encoding(np.dtype("u1"), np.dtype("u1")), 3)
+    with pytest.raises(OptionError, match=message):
+        create(suffix_of(path), path, Header(length, {"x": x}, True, 0, "by hand"))
+    assert not path.exists()
