@@ -74,7 +74,7 @@ def pack(
         field=written.header.fields["x"],
         why_codec=done["why_codec"],
         lossy=how.lossy,
-        shards=len(written.tables["x"].paths) if how.shard_bytes is not None else 0,
+        shards=len(written.shards),
         classes=written.header.class_count,
         bytes_in=done["bytes_in"],
         bytes_out=written.nbytes,

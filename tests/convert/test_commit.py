@@ -319,6 +319,7 @@ def test_the_place_of_the_shards_is_taken_meanwhile(partial_of, tmp_path):
     message = r"data-shards: found a file of this name, expected a folder for the shards of data\.h5; rename it"
     with pytest.raises(ConvertError, match=message):
         put_in_place(partial, partial.with_name("data.h5"))
+    tidy(partial, partial.with_name("data.h5"))
     assert files(tmp_path) == ["data-shards"]
 
 

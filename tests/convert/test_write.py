@@ -10,8 +10,9 @@ import pytest
 import seekless
 from seekless.convert import write as write_module
 from seekless.convert.compare import compare
+from seekless.convert.journal import Journal
 from seekless.convert.options import Options
-from seekless.convert.write import write
+from seekless.convert.write import Passing, write
 from seekless.errors import ConvertError
 from seekless.store.codecs import CODECS
 from seekless.store.encoding import Encoding
@@ -29,15 +30,9 @@ def header(codec="auto", block=10):
 def written(tmp_path, name="data.h5", threads=0, head=None, **how):
     """Write X under a passing name, a few rows at a time."""
     rows = iter(np.array_split(X, 7))
-    return write(
-        tmp_path / name,
-        tmp_path / f"{name}.partial",
-        head or header(),
-        rows,
-        {},
-        Options(progress=False, **how),
-        threads,
-    )
+    parts = tmp_path / f"{name}.parts"
+    passing = Passing(tmp_path / name, tmp_path / f"{name}.partial", parts / "older", Journal(parts))
+    return write(passing, head or header(), rows, {}, Options(progress=False, **how), threads)
 
 
 def read(path):
@@ -83,7 +78,7 @@ def test_few_blocks_are_tried_and_kept_in_memory(tmp_path, monkeypatch, limit, t
 @pytest.mark.parametrize(("free", "fits"), [(99_999, False), (100_000, True)])
 def test_a_disk_without_the_space_is_refused(tmp_path, monkeypatch, free, fits):
     usage = namedtuple("usage", "free")
-    monkeypatch.setattr(write_module.shutil, "disk_usage", lambda path: usage(free))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(free))
     if fits:
         written(tmp_path, head=header("none"))
         return
@@ -95,7 +90,7 @@ def test_a_disk_without_the_space_is_refused(tmp_path, monkeypatch, free, fits):
 
 def test_a_disk_is_asked_for_what_compressed_blocks_take(tmp_path, monkeypatch):
     usage = namedtuple("usage", "free")
-    monkeypatch.setattr(write_module.shutil, "disk_usage", lambda path: usage(20_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(20_000))
     written(tmp_path, head=header("zstd"))
     with pytest.raises(ConvertError, match="MB free"):
         written(tmp_path, head=replace(header("none")))
