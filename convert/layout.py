@@ -16,7 +16,7 @@ from seekless.source.targets import Targets
 from seekless.store.encoding import Encoding
 from seekless.store.schema import Field, Header, boundaries, label_block_length, sample_block_length
 
-__all__ = ["lay_out"]
+__all__ = ["label_field", "lay_out", "sample_field"]
 
 
 def lay_out(
@@ -44,7 +44,7 @@ def lay_out(
         OptionError: A part would be empty, or values do not come back from the dtype that is asked for.
     """
     length, (shape, dtype) = len(order), census.form
-    x = _sample_field(shape, census.encoding, length, source.scale_for(np.dtype(dtype)), how)
+    x = sample_field(shape, census.encoding, length, source.scale_for(np.dtype(dtype)), how)
     values = {} if targets is None else {"y": targets.values[order]}
     values["key"] = np.array([source.keys[index].encode() for index in order.tolist()])
     fraction = how.test_fraction
@@ -53,7 +53,7 @@ def lay_out(
         raise OptionError(f"--test-fraction: found {fraction} of {length} samples, expected one or more in each part")
     header = Header(
         length=length,
-        fields={"x": x, **{name: _label_field(name, array) for name, array in values.items()}},
+        fields={"x": x, **{name: label_field(name, array) for name, array in values.items()}},
         shuffled=how.shuffle,
         seed=how.seed,
         created_by=f"seekless {version('seekless')}",
@@ -66,7 +66,16 @@ def lay_out(
     return header, values
 
 
-def _sample_field(shape: tuple[int, ...], encoding: Encoding, length: int, scale: int, how: Options) -> Field:
+def sample_field(shape: tuple[int, ...], encoding: Encoding, length: int, scale: int, how: Options) -> Field:
+    """Return the field x: its blocks by the format's rule or as asked for, its codec as asked for.
+
+    Args:
+        shape: The shape of one sample.
+        encoding: How values are stored.
+        length: Samples in the store.
+        scale: What training divides by.
+        how: How to convert.
+    """
     sample_bytes = encoding.dtype.itemsize * math.prod(shape)
     block_length = sample_block_length(sample_bytes, length)
     if how.block_bytes is not None:
@@ -74,7 +83,13 @@ def _sample_field(shape: tuple[int, ...], encoding: Encoding, length: int, scale
     return Field("x", shape, encoding, block_length, scale, how.compression)
 
 
-def _label_field(name: str, values: npt.NDArray[Any]) -> Field:
+def label_field(name: str, values: npt.NDArray[Any]) -> Field:
+    """Return the field y or key.
+
+    Args:
+        name: Its name.
+        values: (N, ...), all of it.
+    """
     item_bytes = values.dtype.itemsize * math.prod(values.shape[1:])
     encoding = Encoding(values.dtype, values.dtype)
     return Field(name, values.shape[1:], encoding, label_block_length(item_bytes, len(values)))

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seekless.convert.arrays import write
     from seekless.convert.options import Summary
     from seekless.convert.run import pack
     from seekless.errors import (
@@ -41,6 +42,7 @@ _HOMES = {
     "batches": "seekless.loader.batches",
     "open": "seekless.store.store",
     "pack": "seekless.convert.run",
+    "write": "seekless.convert.arrays",
 }
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "batches",
     "open",
     "pack",
+    "write",
 ]
 
 
