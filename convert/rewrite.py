@@ -1,0 +1,166 @@
+"""New stores of old ones: several joined to one, or one in a new random order; read from end to end, shuffled outside.
+
+    shuffle   one store; its encoding, targets and options stay as they are
+    merge     several; the smallest encoding that holds all values, the classes of all, keys that stay unique
+
+Where parts are recorded, samples never cross from one to another: each part is put in a new order by itself.
+"""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from seekless.convert.alike import check_alike, joined_keys, joined_options, joined_targets, part_ends
+from seekless.convert.contents import Contents, StoreSummary, checked_options, encoded_keys, write_contents
+from seekless.convert.narrow import candidates, proved, smallest
+from seekless.convert.options import Options, Summary
+from seekless.convert.scatter import Piece, Scatter
+from seekless.convert.target import writing
+from seekless.errors import OptionError
+from seekless.source.permutation import random_positions
+from seekless.store.encoding import Encoding
+from seekless.store.kinds import suffix_of
+from seekless.store.pieces import pieces
+from seekless.store.store import Store
+from seekless.store.store import open as open_store
+
+__all__ = ["merge", "shuffle"]
+
+ALLOWED = ("seed", "memory", "compression", "block_bytes", "shard_bytes", "overwrite", "progress")
+LARGEST_SEED = 2**63 - 1
+
+
+def shuffle(
+    store: str | PathLike[str], out: str | PathLike[str], *, seed: int | None = None, **options: Any
+) -> Summary:
+    """Write a store again in a new random order, by sequential reads.
+
+    Args:
+        store: The store.
+        out: What to make: an `.h5` file or an `.npy.d` folder.
+        seed: Draws the order; None for the store's own seed + 1. By the seed that it was made with, a store comes out
+            in the order it has.
+        **options: Fields of `seekless.convert.options.Options`: memory, compression, block_bytes, shard_bytes,
+            overwrite, progress.
+
+    Returns:
+        What was done.
+
+    Raises:
+        StoreError: The store cannot be read, or has no keys.
+        StoreExistsError: `out` exists and `overwrite` is not set.
+        OptionError: An option cannot be used.
+    """
+    start = time.perf_counter()
+    opened = open_store(store)
+    if seed is None:
+        seed = opened.header.seed + 1 if opened.header.seed < LARGEST_SEED else 0
+    how = checked_options({**options, "seed": seed}, ALLOWED, "shuffle")
+    return _rewrite([opened], Path(out), how, joined_keys([opened], prefix=False), "as in the store", start)
+
+
+def merge(
+    stores: Sequence[str | PathLike[str]], out: str | PathLike[str], *, prefix: bool = False, **options: Any
+) -> Summary:
+    """Join stores to one, in a random order, by sequential reads.
+
+    Args:
+        stores: The stores, two or more. Their samples have one shape, one logical dtype and one scale, and targets of
+            one kind; all record parts, or none does.
+        out: What to make: an `.h5` file or an `.npy.d` folder.
+        prefix: Put the name of its store before each key: `a/train/7.csv` for a sample of a.h5.
+        **options: Fields of `seekless.convert.options.Options`: seed, memory, compression, block_bytes, shard_bytes,
+            overwrite, progress.
+
+    Returns:
+        What was done.
+
+    Raises:
+        StoreError: A store cannot be read, or stores do not fit together.
+        StoreExistsError: `out` exists and `overwrite` is not set.
+        OptionError: An option cannot be used, or there are fewer than two stores.
+    """
+    start = time.perf_counter()
+    how = checked_options(options, ALLOWED, "merge")
+    if len(stores) < 2:
+        raise OptionError(f"merge: found {len(stores)} stores to join, expected two or more and the one to make")
+    opened = [open_store(store) for store in stores]
+    check_alike(opened)
+    keys = joined_keys(opened, prefix=prefix)
+    return _rewrite(opened, Path(out), how, keys, "holds the values of all stores bit for bit", start)
+
+
+def _rewrite(
+    stores: Sequence[Store], out: Path, how: Options, keys: Sequence[str], why_dtype: str, start: float
+) -> Summary:
+    suffix_of(out)
+    bytes_in = sum(store.nbytes for store in stores)  # now: one of them may be replaced
+    ends = part_ends(stores)
+    with writing(out, overwrite=how.overwrite) as target:
+        positions = _positions(stores, keys, ends, how.seed)
+        scatter = Scatter(len(keys), how.memory, target.parts)
+        encoding = _scatter(stores, positions, scatter, how)
+        order = np.argsort(positions)
+        targets = joined_targets(stores)
+        x = stores[0].header.fields["x"]
+        contents = Contents(
+            shape=x.sample_shape,
+            encoding=encoding,
+            scale=x.scale,
+            keys=encoded_keys(keys, order),
+            targets=None if targets is None else dataclasses.replace(targets, values=targets.values[order]),
+            ends=ends,
+            options=joined_options(stores, how),
+        )
+        written = write_contents(out, target.partial, contents, scatter, how)
+    return StoreSummary(
+        store=out,
+        samples=len(keys),
+        skipped=0,
+        field=written.header.fields["x"],
+        why_codec=written.why,
+        lossy=False,
+        shards=written.shards,
+        classes=written.header.class_count,
+        bytes_in=bytes_in,
+        bytes_out=open_store(out).nbytes,
+        seconds=time.perf_counter() - start,
+        why_dtype=why_dtype,
+    )
+
+
+def _positions(stores: Sequence[Store], keys: Sequence[str], ends: tuple[int, ...], seed: int) -> npt.NDArray[np.int64]:
+    """Return int64, (N,): the place of each sample, store by store; at random within its part."""
+    edges = [(0, *(store.header.boundaries or (len(store),))) for store in stores]
+    lengths = [np.diff(edge) for edge in edges]
+    part = np.concatenate([np.repeat(np.arange(len(length)), length) for length in lengths])
+    positions = np.empty(len(keys), np.int64)
+    for number, first in enumerate((0, *ends[:-1])):
+        members = np.flatnonzero(part == number)
+        positions[members] = first + random_positions([keys[index] for index in members.tolist()], seed)
+    return positions
+
+
+def _scatter(stores: Sequence[Store], positions: npt.NDArray[np.int64], scatter: Scatter, how: Options) -> Encoding:
+    """Read all samples in the order of the disk; return the smallest encoding that holds all of them."""
+    encodings = {store.header.fields["x"].encoding for store in stores}
+    mask, first = -1, 0
+    with tqdm(total=len(positions), desc="reading", unit="sample", disable=not how.progress) as bar:
+        for store in stores:
+            encoding = store.header.fields["x"].encoding
+            for start, stored in pieces(store.tables["x"]):
+                places = positions[first + start : first + start + len(stored)]
+                if len(encodings) > 1:
+                    mask &= proved(encoding.decode(stored))
+                scatter.add(Piece(places, stored, encoding))
+                bar.update(len(stored))
+            first += len(store)
+    # Where all stores agree, what was once chosen stays.
+    return encodings.pop() if len(encodings) == 1 else candidates(encoding.logical_dtype)[smallest(mask)]
