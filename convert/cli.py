@@ -10,6 +10,7 @@ import click
 from seekless.command import run
 from seekless.convert.cli_look import info, preview, verify
 from seekless.convert.cli_options import csv_options, image_options, target_options, together
+from seekless.convert.cli_stores import extract, merge, shuffle
 from seekless.parameters import ByteSize
 
 __all__ = ["convert", "main"]
@@ -131,5 +132,5 @@ for _to in _STORES:
     _add("csv", "csv", csv_options, _to)
     _add("png", "image", image_options, _to)
 
-for _command in (info, preview, verify):
+for _command in (extract, info, merge, preview, shuffle, verify):
     convert.add_command(_command)

@@ -19,7 +19,7 @@ ARROWS = {
     "loader": {"seekless.source", "seekless.store"},
     "train": {"seekless.loader", "seekless.store"},
 }
-COMMANDS = {"convert/cli.py", "convert/cli_options.py", "train/cli.py"}
+COMMANDS = {"convert/cli.py", "convert/cli_options.py", "convert/cli_stores.py", "train/cli.py"}
 
 
 def modules(room: str) -> list[Path]:

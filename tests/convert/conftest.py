@@ -1,6 +1,7 @@
 """Sources and packed stores for the tests of conversion."""
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+import seekless
 
 
 def write_csv(folder: Path, samples: dict[str, npt.ArrayLike], format: str = "%.18e") -> None:
@@ -39,3 +42,52 @@ def same_open_files() -> Iterator[None]:
     yield
     if before:
         assert sorted(os.listdir(folder)) == before
+
+
+@pytest.fixture
+def round_trip(tmp_path: Path, convert: Callable[..., tuple[int, str, str]]) -> Callable[[Path], tuple[Path, Path]]:
+    """Return a function that extracts a store to a folder, and makes a store of that by the command that is printed."""
+
+    def call(store: Path) -> tuple[Path, Path]:
+        folder = tmp_path / "a folder"
+        code, out, _ = convert("extract", store, folder)
+        assert code == 0
+        line = out.splitlines()[-1]
+        assert line.startswith("  again    convert ")
+        command, *arguments = shlex.split(line.removeprefix("  again    convert "))
+        made = store.with_name("again" + "".join(store.suffixes))
+        code, _, err = convert(command, *(str(made) if word.startswith("NEW") else word for word in arguments))
+        assert code == 0, err
+        return folder, made
+
+    return call
+
+
+@pytest.fixture
+def by_key() -> Callable[[Path], dict[str, npt.NDArray[Any]]]:
+    """Return a function that gives all values of a store, by field, in the order of its keys."""
+
+    def read(path: Path) -> dict[str, npt.NDArray[Any]]:
+        store = seekless.open(path)
+        order = np.argsort(store.keys)
+        return {name: store[name][order] for name in store.fields}
+
+    return read
+
+
+@pytest.fixture
+def assert_same(by_key: Callable[[Path], dict[str, npt.NDArray[Any]]]) -> Callable[[Path, Path], None]:
+    """Return a function that holds that two stores have the same samples, whatever their order."""
+
+    def check(one: Path, other: Path) -> None:
+        values, expected = by_key(one), by_key(other)
+        assert list(values) == list(expected)
+        for name, array in values.items():
+            assert (array.dtype, array.shape) == (expected[name].dtype, expected[name].shape)
+            assert array.tobytes() == expected[name].tobytes()
+        header, its = seekless.open(one).header, seekless.open(other).header
+        assert header.fields["x"].scale == its.fields["x"].scale
+        assert header.target_kind == its.target_kind
+        assert (header.class_count, header.class_names) == (its.class_count, its.class_names)
+
+    return check

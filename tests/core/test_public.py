@@ -47,9 +47,18 @@ def loaded_after(code: str) -> set[str]:
         "from seekless.convert.cli import convert\nconvert.main(['--help'], standalone_mode=False)",
         "from seekless.convert.cli import convert\nconvert.main(['csv-to-h5', '--help'], standalone_mode=False)",
         "from seekless.convert.cli import convert\nconvert.main(['verify', '--help'], standalone_mode=False)",
+        "from seekless.convert.cli import convert\nconvert.main(['merge', '--help'], standalone_mode=False)",
         "from seekless.train.cli import train\ntrain.main(['--help'], standalone_mode=False)",
     ],
-    ids=["import", "errors", "convert --help", "convert csv-to-h5 --help", "convert verify --help", "train --help"],
+    ids=[
+        "import",
+        "errors",
+        "convert --help",
+        "convert csv-to-h5 --help",
+        "convert verify --help",
+        "convert merge --help",
+        "train --help",
+    ],
 )
 def test_nothing_heavy_is_imported(code):
     assert loaded_after(code) == set()
