@@ -114,11 +114,11 @@ def keys_from(key: npt.NDArray[Any] | None, length: int) -> list[str]:
 def _check_texts(texts: Sequence[str], name: str) -> None:
     seen: set[str] = set()
     for number, text in enumerate(texts):
+        if not isinstance(text, str) or not text or "\0" in text or not _is_utf8(text):
+            raise OptionError(f"{name}: found {text!r} as number {number}, expected text of one character or more")
         if text in seen:
             raise OptionError(f"{name}: found {text!r} twice, expected each once")
         seen.add(text)
-        if not isinstance(text, str) or not text or "\0" in text or not _is_utf8(text):
-            raise OptionError(f"{name}: found {text!r} as number {number}, expected text of one character or more")
 
 
 def _is_utf8(text: str) -> bool:
@@ -142,10 +142,10 @@ def _named_classes(y: npt.NDArray[np.str_], names: tuple[str, ...] | None) -> Ta
     if names is None:
         names = tuple(found.tolist())
         _check_texts(names, "y")
-    unknown = [name for name in found.tolist() if name not in set(names)]
+    number_of = {name: number for number, name in enumerate(names)}
+    unknown = [name for name in found.tolist() if name not in number_of]
     if unknown:
         raise OptionError(f"y: found the class {unknown[0]!r}, expected one of class_names")
-    number_of = {name: number for number, name in enumerate(names)}
     numbers = np.array([number_of[name] for name in found.tolist()], np.int64)
     return Targets(numbers[which.reshape(-1)], "class", len(names), names)
 

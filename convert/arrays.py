@@ -1,6 +1,7 @@
 """A store made of arrays that a program has, whole or batch by batch, as one call."""
 
 import dataclasses
+import operator
 import time
 from collections.abc import Iterator, Sequence
 from os import PathLike
@@ -82,8 +83,8 @@ def write(
     """
     start = time.perf_counter()
     how = checked_options({"progress": False, **options}, ALLOWED, "seekless.write")
-    if scale is not None and (not isinstance(scale, int) or isinstance(scale, bool) or scale < 1):
-        raise OptionError(f"scale: found {scale!r}, expected a whole number of 1 or more, such as 255")
+    if scale is not None:
+        scale = _checked_scale(scale)
     path = Path(store)
     suffix_of(path)
     samples = given(x, y, key)
@@ -109,6 +110,16 @@ def write(
         seconds=time.perf_counter() - start,
         why_dtype="" if contents.encoding.dtype != taking.dtype else _why(how),
     )
+
+
+def _checked_scale(scale: Any) -> int:
+    try:
+        number = operator.index(scale)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise OptionError(f"scale: found {scale!r}, expected a whole number of 1 or more, such as 255")
+    return number
 
 
 def _why(how: Options) -> str:

@@ -63,6 +63,7 @@ class Tables:
         table = np.array([number_of[name] for name, _ in rows], np.int64)
         self._order = np.lexsort((np.array([row for _, row in rows], np.int64), table))
         self._table = table[self._order]
+        self._begun: set[Path] = set()
         self._targets = store.read("y", 0, len(store)) if "y" in store.tables else None
 
     @classmethod
@@ -142,11 +143,14 @@ class Tables:
         return "".join(f"{_cells(label)},{line}\n" for label, line in zip(labels, lines, strict=True))
 
     def _append(self, path: Path, text: str, width: int) -> int:
-        if not path.exists():
+        begun = path in self._begun
+        if not begun:
             path.parent.mkdir(parents=True, exist_ok=True)
             names = (*target_columns(self._store.header), *(f"{COLUMN}{number}" for number in range(width)))
             text = f"{_cells(names)}\n{text}"
-        with open(path, "ab") as file:
+            self._begun.add(path)
+        # A table of this name that is not ours is never added to: T.csv may be t.csv to a file system.
+        with open(path, "ab" if begun else "xb") as file:
             return file.write(text.encode())
 
 

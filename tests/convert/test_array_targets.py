@@ -55,6 +55,7 @@ def test_no_targets():
         ([1], {"target_type": "word"}, "target_type: found 'word', expected class or number"),
         ([1], {"class_names": "ab"}, "class_names: found 'ab', expected a list of names"),
         ([1], {"class_names": ["a", "a"]}, "class_names: found 'a' twice, expected each once"),
+        ([1], {"class_names": ["a", ["b"]]}, r"class_names: found \['b'\] as number 1, expected text"),
         ([1.5], {"class_names": ["a"]}, "class_names: found for targets that are numbers"),
     ],
 )

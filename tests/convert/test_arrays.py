@@ -264,6 +264,7 @@ def test_a_store_that_exists_is_kept(tmp_path):
     [
         ({"worker": 3}, "seekless.write: found unknown options worker, expected some of block_bytes, "),
         ({"scale": 0}, "scale: found 0, expected a whole number of 1 or more"),
+        ({"scale": 1.5}, r"scale: found 1\.5, expected a whole number of 1 or more"),
         ({"test_fraction": 0.0001}, "--test-fraction: found 0.0001 of 300 samples"),
         ({"class_names": ["a"]}, "class_names, target_type: found without y"),
     ],

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 import seekless
 from seekless.convert.extract import extract
-from seekless.convert.extract_tables import target_columns
+from seekless.convert.extract_tables import Tables, target_columns
 from seekless.errors import ConvertError
 
 TABLE = "digit,a,b,c\n" + "".join(f"{n % 3},{n / 7!r},{-n},{n}e-300\n" for n in range(50))
@@ -94,6 +95,16 @@ def test_else_every_row_is_a_file(tmp_path, keys, names):
     seekless.write(tmp_path / "data.h5", np.ones((2, 3)), y, key=keys, class_names=names)
     assert extract(tmp_path / "data.h5", tmp_path / "out").form == "CSV files"
     assert len(files(tmp_path / "out")) == (2 if names is None else 3)
+
+
+def test_a_table_that_is_there_is_not_added_to(tmp_path):
+    seekless.write(tmp_path / "data.h5", np.ones((2, 3)), key=["t.csv#0", "t.csv#1"])
+    store = seekless.open(tmp_path / "data.h5")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "t.csv").write_text("mine\n")
+    with pytest.raises(FileExistsError), tqdm(disable=True) as bar:
+        Tables.of(store, store.keys).write(tmp_path / "out", tmp_path / "parts", 1 << 20, bar)
+    assert (tmp_path / "out" / "t.csv").read_text() == "mine\n"
 
 
 def test_no_table_outside_of_the_folder(tmp_path):
