@@ -28,21 +28,28 @@ def label_array(values: Any, name: str) -> npt.NDArray[Any]:
         OptionError: They are something else.
     """
     try:
-        array = np.asarray(values)
+        array = _decoded(np.asarray(values))
+    except UnicodeDecodeError as error:
+        raise OptionError(f"{name}: found bytes that are not UTF-8 ({error.reason}), expected text") from None
     except ValueError as error:
         raise OptionError(f"{name}: found rows of unlike lengths ({error}), expected one value a sample") from None
-    if array.dtype.kind == "O" and array.size:  # as pandas and h5py hold text
-        texts = [value.decode() if isinstance(value, bytes) else value for value in array.reshape(-1).tolist()]
-        if all(isinstance(text, str) for text in texts):
-            array = np.array(texts).reshape(array.shape)
-    elif array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8")
     if array.dtype.kind not in "biufU" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
         raise OptionError(
             f"{name}: found dtype {array.dtype}, expected integers, floats of up to 64 bits, or text; convert it first"
         )
     if array.ndim == 0:
         raise OptionError(f"{name}: found one value, expected one for each sample")
+    return array
+
+
+def _decoded(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return text as such, also where it comes as bytes, or in objects as pandas and h5py have it."""
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8")
+    if array.dtype.kind == "O" and array.size:
+        texts = [value.decode() if isinstance(value, bytes) else value for value in array.reshape(-1).tolist()]
+        if all(isinstance(text, str) for text in texts):
+            return np.array(texts).reshape(array.shape)
     return array
 
 

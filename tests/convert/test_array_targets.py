@@ -69,6 +69,9 @@ def test_targets_that_cannot_be_used(y, options, message):
     [
         (np.array([object()]), "y: found dtype object, expected integers, floats of up to 64 bits, or text"),
         ([1j], "y: found dtype complex128"),
+        ([b"\xff"], r"y: found bytes that are not UTF-8 \(invalid start byte\), expected text"),
+        (np.array([b"\xff", "a"], object), r"y: found bytes that are not UTF-8"),
+        (np.array(["a", None], object), "y: found dtype object"),
         (5, "y: found one value, expected one for each sample"),
         ([[1], [1, 2]], "y: found rows of unlike lengths"),
     ],
