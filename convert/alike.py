@@ -27,9 +27,15 @@ def check_alike(stores: Sequence[Store]) -> None:
 
     Raises:
         StoreError: Samples are of another shape, dtype or scale, targets of another kind, or parts recorded otherwise
-            than in the first store.
+            than in the first store; or a store has parts of whole groups.
     """
     first = stores[0]
+    for store in stores:
+        if store.header.parts:
+            raise StoreError(
+                f"{store.path}: found parts of whole groups (--group-by), expected none, as one group may have samples "
+                "in both stores; convert their files together"
+            )
     for store in stores[1:]:
         for what, found, expected in zip(_WORDS, _facts(store), _facts(first), strict=True):
             if found != expected:

@@ -25,7 +25,7 @@ from seekless.convert.contents import (
 from seekless.convert.narrow import candidates, proved, smallest
 from seekless.convert.options import Options, Summary
 from seekless.convert.pictures import picture_scale
-from seekless.convert.scatter import Piece, Scatter
+from seekless.convert.scatter import Scatter, unstamped
 from seekless.convert.spool import Spool
 from seekless.convert.target import Target, writing
 from seekless.convert.wanted import Tried, choose, try_encodings, wanted_encodings
@@ -38,7 +38,9 @@ from seekless.store.store import open as open_store
 
 __all__ = ["write"]
 
-ALLOWED = tuple(field.name for field in dataclasses.fields(Options) if field.name not in ("on_error", "workers"))
+# Options of files, or of runs that are gone on with; `shuffle` is a parameter of its own.
+NOT_HERE = ("on_error", "workers", "shuffle", "group_by", "resume", "save_every")
+ALLOWED = tuple(field.name for field in dataclasses.fields(Options) if field.name not in NOT_HERE)
 
 
 def write(
@@ -71,7 +73,7 @@ def write(
         scale: What training divides values by; None for 255 or 65535 for pictures, else 1. Pictures are uint8 or
             uint16 of shape (height, width), or that and 1, 3 or 4 channels.
         **options: Fields of `seekless.convert.options.Options`: seed, test_fraction, memory, dtype, lossy, compression,
-            block_bytes, shard_bytes, overwrite, progress (False unless it is given).
+            block_bytes, shard_bytes, temp, overwrite, progress (False unless it is given).
 
     Returns:
         What was done.
@@ -88,14 +90,14 @@ def write(
     path = Path(store)
     suffix_of(path)
     samples = given(x, y, key)
-    with writing(path, overwrite=how.overwrite) as target:
+    with writing(path, overwrite=how.overwrite, temp=how.temp) as target:
         if isinstance(samples, Arrays):
             targets_from(samples.y, class_names, target_type)  # what is wrong with them is said before x is read
         taking = _Taking(samples, how, shuffle=bool(shuffle))
         scatter = taking.scattered(target)
         targets = targets_from(samples.y, class_names, target_type)
         contents = taking.contents(targets, scale)
-        written = write_contents(path, target.partial, contents, scatter, how)
+        written = write_contents(target, contents, scatter, how)
     return StoreSummary(
         store=path,
         samples=samples.length,
@@ -183,7 +185,8 @@ class _Taking:
             targets = dataclasses.replace(targets, values=targets.values[order])
         length = len(order)
         recorded = self._how.recorded()
-        recorded.pop("on_error", None)
+        for name in ("on_error", "group_by"):
+            recorded.pop(name)
         return Contents(
             shape=self._shape,
             encoding=self._encoding(),
@@ -203,7 +206,7 @@ class _Taking:
     def _fill(self, scatter: Scatter, pieces: Iterator[tuple[npt.NDArray[Any], Encoding]]) -> Scatter:
         start = 0
         for stored, encoding in pieces:
-            scatter.add(Piece(self._positions[start : start + len(stored)], stored, encoding))
+            scatter.add(unstamped(self._positions[start : start + len(stored)], stored, encoding))
             start += len(stored)
         return scatter
 

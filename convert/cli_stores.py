@@ -21,12 +21,14 @@ CODECS = ("none", "zstd", "lz4", "gzip", "blosc2", "auto")
 _memory_option = click.option(
     "--memory", type=ByteSize(), default="1GiB", show_default=True, help="For samples; more goes through files."
 )
+_temp_option = click.option("--temp", metavar="DIR", help="For passing files, of data past --memory.")
 _run_options = together(
     click.option("--quiet", is_flag=True, help="No progress bar, no summary."),
     click.option("--debug", is_flag=True, help="Show the traceback of an error."),
 )
 _store_options = together(
     _memory_option,
+    _temp_option,
     click.option(
         "--compression",
         type=click.Choice(CODECS),

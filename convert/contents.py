@@ -3,18 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seekless.convert.gather import gather
+from seekless.convert.journal import Journal
 from seekless.convert.layout import label_field, sample_field
 from seekless.convert.options import Options, Summary
 from seekless.convert.pool import worker_count
 from seekless.convert.scatter import Scatter
-from seekless.convert.write import Written, write
+from seekless.convert.target import Target
+from seekless.convert.write import Passing, Written, write
 from seekless.errors import OptionError
 from seekless.source.targets import Targets
 from seekless.store.encoding import Encoding
@@ -35,6 +36,7 @@ class Contents:
         targets: Their targets, in that order; None for a store without.
         shuffled: Whether that order is random.
         ends: The ends of the recorded parts; () for none.
+        parts: The ends of the parts of whole groups; () for none.
         options: What the store says of how it was made.
     """
 
@@ -45,6 +47,7 @@ class Contents:
     targets: Targets | None
     shuffled: bool = True
     ends: tuple[int, ...] = ()
+    parts: tuple[int, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -71,6 +74,7 @@ class Contents:
             class_count=0 if self.targets is None else self.targets.class_count,
             class_names=None if self.targets is None else self.targets.class_names,
             options=self.options,
+            parts=self.parts,
         )
 
 
@@ -135,12 +139,11 @@ def parts_ends(length: int, fraction: float | None) -> tuple[int, ...]:
     return ends
 
 
-def write_contents(path: Path, partial: Path, contents: Contents, scatter: Scatter, how: Options) -> Written:
+def write_contents(target: Target, contents: Contents, scatter: Scatter, how: Options) -> Written:
     """Write a store whose samples have all been scattered.
 
     Args:
-        path: What it will be called.
-        partial: Where to write it.
+        target: Where to write it.
         contents: What it holds.
         scatter: Its samples.
         how: How to write it.
@@ -152,4 +155,5 @@ def write_contents(path: Path, partial: Path, contents: Contents, scatter: Scatt
     header = contents.header(how)
     x = header.fields["x"]
     rows = gather(scatter.partitions(x.sample_bytes), x, np.ones(header.length, bool))
-    return write(path, partial, header, rows, contents.values, how, worker_count(how.workers, header.length))
+    passing = Passing(target.path, target.partial, target.parts / "older", Journal(target.parts))
+    return write(passing, header, rows, contents.values, how, worker_count(how.workers, header.length))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from seekless.convert.extract_files import check_name, row_format
 from seekless.convert.extract_targets import label_texts
 from seekless.convert.gather import gather
-from seekless.convert.scatter import Piece, Scatter
+from seekless.convert.scatter import Scatter, unstamped
 from seekless.store.pieces import pieces
 from seekless.store.schema import Header
 from seekless.store.store import Store
@@ -105,7 +105,7 @@ class Tables:
         positions[self._order] = np.arange(len(self._order))
         scatter = Scatter(len(positions), memory, parts)
         for start, stored in pieces(self._store.tables["x"]):
-            scatter.add(Piece(positions[start : start + len(stored)], stored, x.encoding))
+            scatter.add(unstamped(positions[start : start + len(stored)], stored, x.encoding))
         kept = np.ones(len(positions), bool)
         step = max(1, TEXT_BYTES // (8 * max(1, math.prod(x.sample_shape))))
         written, finite, start = 0, True, 0

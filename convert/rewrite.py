@@ -21,7 +21,7 @@ from seekless.convert.alike import check_alike, joined_keys, joined_options, joi
 from seekless.convert.contents import Contents, StoreSummary, checked_options, encoded_keys, write_contents
 from seekless.convert.narrow import candidates, proved, smallest
 from seekless.convert.options import Options, Summary
-from seekless.convert.scatter import Piece, Scatter
+from seekless.convert.scatter import Scatter, unstamped
 from seekless.convert.target import writing
 from seekless.errors import OptionError
 from seekless.source.permutation import random_positions
@@ -33,7 +33,7 @@ from seekless.store.store import open as open_store
 
 __all__ = ["merge", "shuffle"]
 
-ALLOWED = ("seed", "memory", "compression", "block_bytes", "shard_bytes", "overwrite", "progress")
+ALLOWED = ("seed", "memory", "temp", "compression", "block_bytes", "shard_bytes", "overwrite", "progress")
 LARGEST_SEED = 2**63 - 1
 
 
@@ -47,8 +47,8 @@ def shuffle(
         out: What to make: an `.h5` file or an `.npy.d` folder.
         seed: Draws the order; None for the store's own seed + 1. By the seed that it was made with, a store comes out
             in the order it has.
-        **options: Fields of `seekless.convert.options.Options`: memory, compression, block_bytes, shard_bytes,
-            overwrite, progress.
+        **options: Fields of `seekless.convert.options.Options`: memory, temp, compression, block_bytes,
+            shard_bytes, overwrite, progress.
 
     Returns:
         What was done.
@@ -76,8 +76,8 @@ def merge(
             one kind; all record parts, or none does.
         out: What to make: an `.h5` file or an `.npy.d` folder.
         prefix: Put the name of its store before each key: `a/train/7.csv` for a sample of a.h5.
-        **options: Fields of `seekless.convert.options.Options`: seed, memory, compression, block_bytes, shard_bytes,
-            overwrite, progress.
+        **options: Fields of `seekless.convert.options.Options`: seed, memory, temp, compression, block_bytes,
+            shard_bytes, overwrite, progress.
 
     Returns:
         What was done.
@@ -103,7 +103,7 @@ def _rewrite(
     suffix_of(out)
     bytes_in = sum(store.nbytes for store in stores)  # now: one of them may be replaced
     ends = part_ends(stores)
-    with writing(out, overwrite=how.overwrite) as target:
+    with writing(out, overwrite=how.overwrite, temp=how.temp) as target:
         positions = _positions(stores, keys, ends, how.seed)
         scatter = Scatter(len(keys), how.memory, target.parts)
         encoding = _scatter(stores, positions, scatter, how)
@@ -117,9 +117,10 @@ def _rewrite(
             keys=encoded_keys(keys, order),
             targets=None if targets is None else dataclasses.replace(targets, values=targets.values[order]),
             ends=ends,
+            parts=stores[0].header.parts,
             options=joined_options(stores, how),
         )
-        written = write_contents(out, target.partial, contents, scatter, how)
+        written = write_contents(target, contents, scatter, how)
     return StoreSummary(
         store=out,
         samples=len(keys),
@@ -138,11 +139,12 @@ def _rewrite(
 
 def _positions(stores: Sequence[Store], keys: Sequence[str], ends: tuple[int, ...], seed: int) -> npt.NDArray[np.int64]:
     """Return int64, (N,): the place of each sample, store by store; at random within its part."""
-    edges = [(0, *(store.header.boundaries or (len(store),))) for store in stores]
+    # Parts of whole groups, which only one store alone may have, lie within the others.
+    edges = [(0, *(store.header.parts or store.header.boundaries or (len(store),))) for store in stores]
     lengths = [np.diff(edge) for edge in edges]
     part = np.concatenate([np.repeat(np.arange(len(length)), length) for length in lengths])
     positions = np.empty(len(keys), np.int64)
-    for number, first in enumerate((0, *ends[:-1])):
+    for number, first in enumerate((0, *(stores[0].header.parts or ends)[:-1])):
         members = np.flatnonzero(part == number)
         positions[members] = first + random_positions([keys[index] for index in members.tolist()], seed)
     return positions
@@ -159,7 +161,7 @@ def _scatter(stores: Sequence[Store], positions: npt.NDArray[np.int64], scatter:
                 places = positions[first + start : first + start + len(stored)]
                 if len(encodings) > 1:
                     mask &= proved(encoding.decode(stored))
-                scatter.add(Piece(places, stored, encoding))
+                scatter.add(unstamped(places, stored, encoding))
                 bar.update(len(stored))
             first += len(store)
     # Where all stores agree, what was once chosen stays.

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from seekless.errors import ConvertError
 from seekless.store.encoding import Encoding
 
-__all__ = ["Partition", "Piece", "Scatter"]
+__all__ = ["Partition", "Piece", "Scatter", "unstamped"]
 
 # number of the encoding among those met, samples, CRC-32 of the rest
 _HEAD = struct.Struct("<qqI4x")
@@ -34,7 +34,7 @@ class Piece:
         positions: int64, (n,): their places in the store.
         stored: (n, *sample_shape), as encoded.
         encoding: How.
-        stamps: uint32, (n,): what tells each one's file from a changed one.
+        stamps: uint32, (n,): what tells each one's file from a changed one; zeros for samples of no files.
     """
 
     positions: npt.NDArray[np.int64]
@@ -46,6 +46,11 @@ class Piece:
     def nbytes(self) -> int:
         """Bytes of all arrays."""
         return self.positions.nbytes + self.stored.nbytes + self.stamps.nbytes
+
+
+def unstamped(positions: npt.NDArray[np.int64], stored: npt.NDArray[Any], encoding: Encoding) -> Piece:
+    """Return a piece of samples that come from no files."""
+    return Piece(positions, stored, encoding, np.zeros(len(positions), np.uint32))
 
 
 @dataclass(frozen=True)

@@ -254,3 +254,25 @@ def test_the_same_bytes_past_memory_and_blocks_are_read_in_order(tmp_path, monke
     assert all(b > a or b == 0 for a, b in itertools.pairwise(starts))
     shuffle(tmp_path / "large.h5", tmp_path / "small.h5", seed=0, memory=1 << 20, overwrite=True)
     assert samples(tmp_path / "small.h5") == samples(tmp_path / "large.h5")
+
+
+class TestGroups:
+    @pytest.fixture
+    def grouped(self, write_source, tmp_path):
+        source = write_source({f"p{group:02d}_{n}": [[group, n]] for group in range(30) for n in range(1 + group % 5)})
+        seekless.pack(source, tmp_path / "grouped.h5", group_by="p..", test_fraction=0.2, progress=False)
+        return tmp_path / "grouped.h5"
+
+    def test_a_shuffle_leaves_them_in_their_parts(self, grouped, tmp_path):
+        shuffle(grouped, tmp_path / "again.h5", progress=False)
+        one, other = seekless.open(grouped), seekless.open(tmp_path / "again.h5")
+        assert one.header.parts == other.header.parts
+        assert one.header.boundaries == other.header.boundaries
+        assert one.keys != other.keys
+        edges = (0, *one.header.parts)
+        for start, stop in itertools.pairwise(edges):
+            assert sorted(one.keys[start:stop]) == sorted(other.keys[start:stop])
+
+    def test_they_are_not_joined(self, grouped, tmp_path):
+        with pytest.raises(StoreError, match=r"grouped\.h5: found parts of whole groups \(--group-by\), expected none"):
+            merge([grouped, grouped], tmp_path / "both.h5", prefix=True, progress=False)
