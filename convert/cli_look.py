@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -26,7 +27,7 @@ def info(store: str, *, as_json: bool, scan: bool | None, debug: bool) -> None:
     from seekless.store.describe import describe
     from seekless.store.store import open as open_store
 
-    description = describe(open_store(store), scan=scan, progress=True)
+    description = describe(open_store(store), scan=scan, progress=sys.stderr.isatty())
     click.echo(json.dumps(description.as_dict(), indent=2, ensure_ascii=False) if as_json else description)
 
 

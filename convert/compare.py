@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from seekless.convert.census import Census
 from seekless.convert.pool import map_runs, worker_count
 from seekless.convert.run import targets_of
 from seekless.convert.workers import RunResult
 from seekless.errors import OptionError, StoreError
+from seekless.progress import Follow, Pass
 from seekless.source.folder import NO_LABELS
 from seekless.source.open import SourceOptions, open_source
 from seekless.source.samples import BadSample, Source
@@ -84,7 +84,7 @@ def compare(
     source: str | PathLike[str],
     *,
     workers: int | None = None,
-    progress: bool = False,
+    progress: Follow = False,
     **options: Any,
 ) -> Comparison:
     """Decode a source again, and compare every value and target with the store's, by key, bit for bit.
@@ -95,7 +95,7 @@ def compare(
         store: The store.
         source: What it was made from.
         workers: Worker processes; None for as many as there are cores, 0 for none.
-        progress: Show progress bars on stderr.
+        progress: Show progress bars on stderr; or a function, see `seekless.progress.Progress`.
         **options: Fields of `seekless.source.open.SourceOptions`; those not given are as the store recorded them. What
             names a file is not recorded: `labels` must be given again where it was.
 
@@ -119,9 +119,9 @@ def compare(
     check = _Check(store, opened, progress)
     census = Census(opened)
     workers = worker_count(workers, len(opened))
-    with tqdm(total=len(opened), desc="comparing", unit="sample", disable=not progress) as bar:
+    with Pass("comparing", len(opened), progress) as bar:
         for result in map_runs(opened.reader(), opened.runs(), workers):
-            bar.update(census.add(result))
+            bar.add(census.add(result), result.bytes_read, bad=len(census.bad))
             check.add(result)
     if "y" in store.tables and census.forms:
         check.add_targets(targets_of(opened, census, what))
@@ -167,7 +167,7 @@ class _Check:
         progress: Show a progress bar.
     """
 
-    def __init__(self, store: Store, source: Source, progress: bool) -> None:
+    def __init__(self, store: Store, source: Source, progress: Follow) -> None:
         self._store = store
         self._source = source
         x = store.header.fields["x"]
@@ -253,14 +253,14 @@ class _Check:
         found = np.searchsorted(self._sorted, wanted).clip(max=len(self._sorted) - 1)
         return np.where(self._sorted[found] == wanted, found, -1)
 
-    def _store_hashes(self, progress: bool) -> npt.NDArray[np.uint64]:
+    def _store_hashes(self, progress: Follow) -> npt.NDArray[np.uint64]:
         """Return uint64, (N, 2): a hash of the values of each sample, in the order of the keys."""
         hashes = np.empty((len(self._store), 2), np.uint64)
         decode = self._store.header.fields["x"].encoding.decode
-        with tqdm(total=len(self._store), desc="reading", unit="sample", disable=not progress) as bar:
+        with Pass("reading", len(self._store), progress) as bar:
             for start, stored in pieces(self._store.tables["x"]):
                 hashes[start : start + len(stored)] = _hashes(decode(stored))
-                bar.update(len(stored))
+                bar.add(len(stored), stored.nbytes)
         return hashes[self._by_key]
 
     def _add_bad(self, rank: int, sample: BadSample, index: int | None) -> None:

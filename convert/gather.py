@@ -36,17 +36,7 @@ def gather(
         if first >= count:
             first -= count
             continue
-        rows = np.empty((partition.stop - partition.start, *field.sample_shape), field.dtype)
-        filled = np.zeros(len(rows), bool)
-        pieces = partition.read()
-        while pieces:
-            piece = pieces.pop()
-            stored = piece.stored
-            if piece.encoding != field.encoding:
-                stored = field.encoding.encode(piece.encoding.decode(stored))
-            places = piece.positions - partition.start
-            rows[places] = stored
-            filled[places] = True
+        rows, filled = _placed(partition, field)
         if not filled[stay].all():
             raise ConvertError(
                 f"found {np.count_nonzero(~filled[stay])} samples missing of places {partition.start} to "
@@ -54,7 +44,24 @@ def gather(
             )
         rows = rows if count == len(rows) else rows[stay]
         yield rows[first:]
+        del rows  # before the next partition is read
         first = 0
+
+
+def _placed(partition: Partition, field: Field) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Return the samples of a partition at their places, and which places have one."""
+    rows = np.empty((partition.stop - partition.start, *field.sample_shape), field.dtype)
+    filled = np.zeros(len(rows), bool)
+    pieces = partition.read()
+    while pieces:
+        piece = pieces.pop()
+        stored = piece.stored
+        if piece.encoding != field.encoding:
+            stored = field.encoding.encode(piece.encoding.decode(stored))
+        places = piece.positions - partition.start
+        rows[places] = stored
+        filled[places] = True
+    return rows, filled
 
 
 def blocks_of(field: Field, parts: Iterable[npt.NDArray[Any]]) -> Iterator[memoryview]:
@@ -79,6 +86,7 @@ def blocks_of(field: Field, parts: Iterable[npt.NDArray[Any]]) -> Iterator[memor
             if filled == field.block_length:
                 yield stored
                 filled = 0
+        del part  # before the next is made
     if filled:
         stored[filled * field.sample_bytes :] = bytes(len(stored) - filled * field.sample_bytes)
         yield stored

@@ -10,6 +10,7 @@ from typing import Any
 
 from seekless.convert.wanted import DTYPES
 from seekless.errors import OptionError
+from seekless.progress import Follow, checked
 from seekless.store.codecs import CODECS
 from seekless.store.encoding import Encoding
 from seekless.store.schema import Field
@@ -44,7 +45,7 @@ class Options:
         save_every: Seconds between two saves that a stopped run can be gone on with from.
         on_error: "raise" to stop on samples that cannot be used, "skip" to leave them out.
         overwrite: Replace a store that exists.
-        progress: Show progress bars on stderr.
+        progress: Show progress on stderr; or a function that is called with `seekless.progress.Progress`.
     """
 
     seed: int = 0
@@ -63,7 +64,7 @@ class Options:
     save_every: float = 20.0
     on_error: str = "raise"
     overwrite: bool = False
-    progress: bool = True
+    progress: Follow = True
 
     def __post_init__(self) -> None:
         try:
@@ -76,6 +77,7 @@ class Options:
             ) from None
         self._check_choices()
         self._check_sizes()
+        checked(self.progress)
         if self.group_by is not None:
             self._check_groups(self.group_by)
 

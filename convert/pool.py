@@ -4,7 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from types import ModuleType
@@ -42,7 +42,9 @@ def worker_count(wanted: int | None, samples: int) -> int:
     return 0 if samples <= FEW_SAMPLES or cores == 1 else cores
 
 
-def map_runs(reader: Reader, runs: Iterable[Any], workers: int, *, dtype: str | None = None) -> Iterator[RunResult]:
+def map_runs(
+    reader: Reader, runs: Iterable[Any], workers: int, *, dtype: str | None = None
+) -> Generator[RunResult, None, None]:
     """Decode runs of samples, in this process or in several, and yield each as it is done, in any order.
 
     Args:

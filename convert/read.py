@@ -1,12 +1,12 @@
 """The first pass: every sample is read once, in the order of the disk, and scattered to its place in the store."""
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from seekless.convert.census import Census
 from seekless.convert.journal import Journal, Past
@@ -18,14 +18,15 @@ from seekless.convert.target import Target
 from seekless.convert.wanted import Lost, Tried, wanted_encodings
 from seekless.convert.workers import Form, Group, RunResult
 from seekless.errors import ConvertError
+from seekless.progress import Pass
 from seekless.source.samples import BadSample, Source
 from seekless.store.encoding import Encoding
 
-__all__ = ["Pass", "read_samples"]
+__all__ = ["Reading", "read_samples"]
 
 
 @dataclass
-class Pass:
+class Reading:
     """One pass over the source, as far as it has come.
 
     Attributes:
@@ -69,7 +70,7 @@ def read_samples(
     facts: dict[str, Any],
     journal: Journal,
     past: Past | None,
-) -> Pass:
+) -> Reading:
     """Read every sample once, and scatter those of the form that most have; what is bad is collected up to the last.
 
     Args:
@@ -102,28 +103,27 @@ def read_samples(
 
 def _begin(
     source: Source, positions: npt.NDArray[np.int64], target: Target, options: Options, form: Form | None
-) -> Pass:
+) -> Reading:
     dtype = None if options.dtype == "auto" else options.dtype
     scatter = Scatter(len(source), options.memory, target.parts)
     census = Census(source, dtype, options.lossy)
-    return Pass(source, positions, options, census, scatter, form, np.zeros(len(source), bool))
+    return Reading(source, positions, options, census, scatter, form, np.zeros(len(source), bool))
 
 
-def _read(reading: Pass, target: Target, journal: Journal, facts: dict[str, Any]) -> None:
+def _read(reading: Reading, target: Target, journal: Journal, facts: dict[str, Any]) -> None:
     source, options, census = reading.source, reading.options, reading.census
     workers = worker_count(options.workers, len(source))
     saver = _Saver(reading, journal, facts)
-    with tqdm(total=len(source), desc="reading", unit="sample", disable=not options.progress) as bar:
-        bar.update(int(np.count_nonzero(reading.done)))
-        runs = source.runs(reading.done.copy() if journal.active else None)
+    runs = source.runs(reading.done.copy() if journal.active else None)
+    results = map_runs(source.reader(), runs, workers, dtype=census.dtype)
+    kept = int(np.count_nonzero(reading.done))
+    with Pass("reading", len(source), options.progress, kept=kept) as bar, closing(results):
         unchecked = not journal.active
-        for result in map_runs(source.reader(), runs, workers, dtype=census.dtype):
+        for result in results:
             if unchecked and result.groups:
                 check_space_early(result.groups[0], len(source), target.path.parent, target.parts.parent, options)
                 unchecked = False
-            bar.update(reading.add(result))
-            if census.bad:
-                bar.set_postfix_str(f"{len(census.bad):,} bad", refresh=False)
+            bar.add(reading.add(result), result.bytes_read, bad=len(census.bad))
             saver.save_if_due()
         saver.save_if_due(last=True)
 
@@ -131,7 +131,7 @@ def _read(reading: Pass, target: Target, journal: Journal, facts: dict[str, Any]
 class _Saver:
     """Saves a pass now and then, so that a run that is stopped loses little."""
 
-    def __init__(self, reading: Pass, journal: Journal, facts: dict[str, Any]) -> None:
+    def __init__(self, reading: Reading, journal: Journal, facts: dict[str, Any]) -> None:
         self._reading = reading
         self._journal = journal
         self._facts = facts
@@ -187,7 +187,7 @@ class _Saver:
         }
 
 
-def _restore(reading: Pass, journal: Journal, past: Past) -> None:
+def _restore(reading: Reading, journal: Journal, past: Past) -> None:
     """Put a pass where it stood at its last save.
 
     Raises:

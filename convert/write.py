@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-from tqdm import tqdm
 
 from seekless.convert.commit import INDEX, remove
 from seekless.convert.gather import blocks_of
@@ -17,6 +16,7 @@ from seekless.convert.journal import FilePast, Journal, Past
 from seekless.convert.options import Options
 from seekless.convert.space import check_space
 from seekless.errors import ConvertError, OptionError
+from seekless.progress import Pass
 from seekless.store.codec_choice import choose_codec
 from seekless.store.codecs import Buffer
 from seekless.store.kinds import HDF5_SUFFIX, NPY_SUFFIX, create, suffix_of
@@ -164,10 +164,11 @@ def write(
         header = replace(header, fields={**header.fields, "x": field})
         _check_room(passing.partial, header, first)
         passing.journal.write("codec", [field.codec, why])
-        blocks = itertools.chain(first, blocks)
-    with tqdm(total=field.blocks(header.length), desc="writing", unit="block", disable=not how.progress) as bar:
-        bar.update(blocks_written(passing, header, how))
-        shards = _write_files(passing, header, _counted(blocks, bar), values, how, threads)
+        blocks = itertools.chain(_taken(first), blocks)
+    kept = min(header.length, blocks_written(passing, header, how) * field.block_length)
+    with Pass("writing", header.length, how.progress, kept=kept) as bar:
+        counted = _counted(blocks, field, header.length - kept, bar)
+        shards = _write_files(passing, header, counted, values, how, threads)
     return Written(header, why, shards)
 
 
@@ -190,9 +191,17 @@ def _check_room(partial: Path, header: Header, first: list[bytes]) -> None:
     check_space(partial.parent, wanted, "the store")
 
 
-def _counted(blocks: Iterable[Buffer], bar: Any) -> Iterator[Buffer]:
-    for block in blocks:
-        bar.update()
+def _taken(blocks: list[bytes]) -> Iterator[bytes]:
+    """Yield blocks, and keep none of those that were."""
+    blocks.reverse()
+    while blocks:
+        yield blocks.pop()
+
+
+def _counted(blocks: Iterable[Buffer], field: Field, length: int, bar: Pass) -> Iterator[Buffer]:
+    for number, block in enumerate(blocks):
+        samples = min(field.block_length, length - number * field.block_length)
+        bar.add(samples, samples * field.sample_bytes)
         yield block
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from seekless.loader.batches import batches
     from seekless.loader.files import FileSequence
     from seekless.loader.sequence import StoreSequence
+    from seekless.progress import Progress
     from seekless.store.store import Store, open
 
 _HOMES = {
@@ -32,6 +33,7 @@ _HOMES = {
     "LoaderError": "seekless.errors",
     "MissingExtraError": "seekless.errors",
     "OptionError": "seekless.errors",
+    "Progress": "seekless.progress",
     "SeeklessError": "seekless.errors",
     "SourceError": "seekless.errors",
     "Store": "seekless.store.store",
@@ -51,6 +53,7 @@ __all__ = [
     "LoaderError",
     "MissingExtraError",
     "OptionError",
+    "Progress",
     "SeeklessError",
     "SourceError",
     "Store",

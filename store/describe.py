@@ -1,6 +1,5 @@
 """What a store holds, in full: as lines to read, or as JSON."""
 
-import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
+from seekless.progress import Follow, Pass
 from seekless.store.blocks import BlockTable
 from seekless.store.disk import Disk, disk_of
 from seekless.store.pieces import pieces
@@ -160,13 +159,13 @@ class Description:
             yield "classes", f"{len(shown):,}: " + ", ".join([*shown[:SHOWN_CLASSES], *rest])
 
 
-def describe(store: Store, *, scan: bool | None = None, progress: bool = False) -> Description:
+def describe(store: Store, *, scan: bool | None = None, progress: Follow = False) -> Description:
     """Gather the facts of a store; its targets are read, and x if that takes seconds at most or is asked for.
 
     Args:
         store: The store.
         scan: Read x for the range of its values; None to do so up to 1 GiB of stored bytes.
-        progress: Show a progress bar on stderr if that is a terminal.
+        progress: Show a progress bar on stderr; or a function, see `seekless.progress.Progress`.
 
     Returns:
         The facts.
@@ -188,12 +187,12 @@ def describe(store: Store, *, scan: bool | None = None, progress: bool = False) 
     )
 
 
-def _range(table: BlockTable, progress: bool) -> ValueRange:
+def _range(table: BlockTable, progress: Follow) -> ValueRange:
     decode = table.field.encoding.decode
     low, high, nan, infinite = math.inf, -math.inf, 0, 0
-    with _bar(table, progress) as bar:
+    with Pass(f"reading {table.field.name}", table.length, progress) as bar:
         for _, stored in pieces(table):
-            bar.update(len(stored))
+            bar.add(len(stored), stored.nbytes)
             finite = stored
             if stored.dtype.kind == "f":
                 is_finite = np.isfinite(stored)
@@ -205,13 +204,6 @@ def _range(table: BlockTable, progress: bool) -> ValueRange:
                 ends = decode(np.array([finite.min(), finite.max()], stored.dtype)).tolist()
                 low, high = min(low, ends[0]), max(high, ends[1])
     return ValueRange(low, high, nan, infinite) if low <= high else ValueRange(None, None, nan, infinite)
-
-
-def _bar(table: BlockTable, progress: bool) -> contextlib.AbstractContextManager[Any]:
-    bar: contextlib.AbstractContextManager[Any] = tqdm(
-        total=table.length, desc=f"reading {table.field.name}", unit="sample", disable=None if progress else True
-    )
-    return bar
 
 
 def _class_counts(table: BlockTable, classes: int) -> npt.NDArray[np.int64]:

@@ -9,8 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-from tqdm import tqdm
-
+from seekless.progress import Follow, Pass
 from seekless.store.blocks import BlockTable
 from seekless.store.schema import ALIGNMENT
 from seekless.store.store import open as open_store
@@ -88,12 +87,12 @@ class _Place:
     padded: int
 
 
-def verify(path: str | PathLike[str], *, progress: bool = False) -> Verdict:
+def verify(path: str | PathLike[str], *, progress: Follow = False) -> Verdict:
     """Check every byte of a store: its header and whatever is no block, then each block and the padding behind it.
 
     Args:
         path: The store.
-        progress: Show a progress bar on stderr.
+        progress: Show a progress bar on stderr; or a function, see `seekless.progress.Progress`.
 
     Returns:
         What was found; `bad` is empty if the store is as it was written.
@@ -106,14 +105,12 @@ def verify(path: str | PathLike[str], *, progress: bool = False) -> Verdict:
     store = open_store(path)
     bad: list[BadBlock] = []
     total = sum(int(table.nbytes.sum()) for table in store.tables.values())
-    with tqdm(total=total, desc="verifying", unit="B", unit_scale=True, disable=not progress) as bar:
+    with Pass("verifying", total, progress, unit="bytes") as bar:
         for file, places in _files(store.tables.values()).items():
             for span, data in _read_ahead(file, _spans(_in_order(places, file.stat().st_size))):
                 for place in span:
                     bad += _check(place, data, span[0].start)
-                    bar.update(place.stop - place.start)
-                if bad:
-                    bar.set_postfix_str(f"{len(bad):,} bad", refresh=False)
+                    bar.add(place.stop - place.start, bad=len(bad))
     blocks = sum(map(len, store.tables.values()))
     return Verdict(store.path, blocks, store.nbytes, time.perf_counter() - begin, tuple(bad))
 

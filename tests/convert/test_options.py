@@ -22,6 +22,7 @@ from seekless.store.schema import Field
         ("workers", -1, "--workers: found -1, expected 0 or more"),
         ("memory", 1023 << 10, "--memory: found 1047552 bytes, expected 1 MiB or more"),
         ("on_error", "ignore", "--on-error: found 'ignore', expected raise or skip"),
+        ("progress", "bar", "progress: found 'bar', expected True, False or a function of one argument"),
     ],
 )
 def test_an_option_that_cannot_be_used(option, value, message):

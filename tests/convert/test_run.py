@@ -572,13 +572,44 @@ class TestWorkers:
         assert names(tmp_path) == ["data"]
 
 
-def test_bars_on_stderr_only_if_asked(tiny_csv, tmp_path, capsys):
+def test_lines_on_stderr_only_if_asked(tiny_csv, tmp_path, capsys):
     pack(tiny_csv.root, tmp_path / "a.h5")
     assert capsys.readouterr() == ("", "")
     pack(tiny_csv.root, tmp_path / "b.h5", progress=True)
     out, err = capsys.readouterr()
     assert out == ""
-    assert "reading: 100%" in err
-    assert "130/130" in err
-    assert "sample/s" in err
-    assert "writing: 100%" in err
+    lines = err.splitlines()
+    assert [line[: line.index(", ")] for line in lines] == [
+        "reading: 130 of 130 samples",
+        "writing: 130 of 130 samples",
+    ]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_function_is_told_how_far_it_is(tiny_csv, tmp_path, workers):
+    (tiny_csv.root / "train" / "00007.csv").write_text("no number")
+    told = []
+    summary = pack(tiny_csv.root, tmp_path / "a.h5", progress=told.append, workers=workers, on_error="skip")
+    assert told[-1].name == "writing"
+    assert (told[-1].done, told[-1].total, told[-1].bytes) == (129, 129, 129 * 36)
+    read = [one for one in told if one.name == "reading"][-1]
+    assert (read.done, read.total, read.bytes, read.bad) == (130, 130, summary.bytes_in, 1)
+
+
+@pytest.mark.parametrize("shards", [None, 36 * 10])
+def test_all_samples_are_counted_as_they_are_written(tiny_csv, tmp_path, shards):
+    told = []
+    pack(tiny_csv.root, tmp_path / "a.h5", progress=told.append, shard_bytes=shards)
+    assert (told[-1].name, told[-1].done, told[-1].total) == ("writing", 130, 130)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("name", ["reading", "writing"])
+def test_what_the_function_raises_ends_the_run(tiny_csv, tmp_path, name, workers):
+    def enough(progress):
+        if progress.name == name:
+            raise RuntimeError(f"enough {progress.name}")
+
+    with pytest.raises(RuntimeError, match=f"enough {name}"):
+        pack(tiny_csv.root, tmp_path / "a.h5", progress=enough, workers=workers)
+    assert names(tmp_path) == ["data"]

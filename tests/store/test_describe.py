@@ -194,9 +194,11 @@ def test_large_stores_are_read_only_when_asked(made, monkeypatch):
     assert describe(store, scan=False).values is None
 
 
-def test_a_bar_is_for_terminals(made, capsys):
-    describe(seekless.open(made), progress=True)
+def test_progress_is_shown_where_asked_for(made, capsys):
+    describe(seekless.open(made))
     assert capsys.readouterr().err == ""
+    describe(seekless.open(made), progress=True)
+    assert capsys.readouterr().err.startswith("reading x: 11 of 11 samples, ")
 
 
 def test_damage_is_refused(made):
