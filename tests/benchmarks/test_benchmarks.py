@@ -15,11 +15,18 @@ TOYS = {
     "listing.py": ["--count", "500"],
     "epoch.py": ["--count", "80", "--repeats", "1"],
     "opening.py": ["--samples", "500", "--chunks", "40", "--repeats", "1"],
+    "convert.py": ["--csv", "40", "--png", "40", "--photo", "4", "--repeats", "1"],
+    "convert_memory.py": ["--photo", "8", "--workers", "1", "--million", "--tiny", "100"],
+    "seek_distance.py": ["--count", "60"],
     "accuracy.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
 }
+NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is told by Linux's /proc")
 
 
-@pytest.mark.parametrize("script", TOYS)
+@pytest.mark.parametrize(
+    "script",
+    [pytest.param(script, marks=NEEDS_PROC) if script == "convert_memory.py" else script for script in TOYS],
+)
 def test_a_benchmark_runs_and_writes_its_figures(script, tmp_path):
     command = [sys.executable, ROOT / "benchmarks" / script, *TOYS[script], "--json", tmp_path / "figures.json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)

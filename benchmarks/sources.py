@@ -1,0 +1,149 @@
+"""Folders of small files to convert, made once and kept where they are."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+__all__ = ["csv_files", "digit_pngs", "in_order", "photo_pngs", "tiny_files", "warm"]
+
+HERE = Path(__file__).resolve().parent
+SIDE = 256
+CLASSES = 10
+GRAIN = 2.0  # of a synthetic photograph: makes PNG files of about 110 kB, as photographs of this size are
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def _made(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Make a folder unless it is there from an earlier run."""
+    if not folder.exists():
+        half = folder.with_name(f"{folder.name}.half")
+        shutil.rmtree(half, ignore_errors=True)
+        make(half)
+        half.rename(folder)
+    return folder
+
+
+def csv_files(work: Path, count: int, data: Path | None) -> Path:
+    """Return a folder of train/*.csv, 28 x 28 pixels as numpy.savetxt writes them, and target.csv.
+
+    Args:
+        work: Where it is made.
+        count: Files.
+        data: A folder of that layout whose files are copied, again and again up to the count; None to draw digits.
+    """
+
+    def draw(folder: Path) -> None:
+        _draw_digits(folder, count)
+
+    def copy(folder: Path) -> None:
+        assert data is not None
+        (folder / "train").mkdir(parents=True)
+        labels = dict(line.split(",") for line in (data / "target.csv").read_text().split())
+        files = sorted((data / "train").glob("*.csv"))
+        lines = []
+        for number in range(count):
+            file = files[number % len(files)]
+            shutil.copyfile(file, folder / "train" / f"{number:05d}.csv")
+            lines.append(f"{number:05d},{labels[file.stem]}\n")
+        (folder / "target.csv").write_text("".join(lines))
+
+    return _made(work / f"csv-{count}", draw if data is None else copy)
+
+
+def digit_pngs(work: Path, count: int) -> Path:
+    """Return a folder of 28 x 28 gray PNG files, a folder a class."""
+    return _made(work / f"png-{count}", lambda folder: _draw_digits(folder, count, "--png")) / "png"
+
+
+def _draw_digits(folder: Path, count: int, *options: str) -> None:
+    maker = HERE.parent / "data" / "make_digits.py"
+    command = [sys.executable, maker, folder, "--count", str(count), *options]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def photo_pngs(work: Path, count: int) -> tuple[Path, str]:
+    """Return a folder of 256 x 256 RGB PNG files, a folder a class, and what they show."""
+    name, _ = _pictures(1)
+
+    def make(folder: Path) -> None:
+        for label in range(CLASSES):
+            (folder / str(label)).mkdir(parents=True)
+        parts = [(folder, range(start, min(start + 100, count))) for start in range(0, count, 100)]
+        with ProcessPoolExecutor(2) as executor:
+            list(executor.map(_crop, *zip(*parts, strict=True)))
+
+    return _made(work / f"photo-{count}", make), name
+
+
+def _crop(folder: Path, numbers: range) -> None:
+    random = np.random.default_rng(numbers.start)
+    _, pictures = _pictures(numbers.start)
+    for number in numbers:
+        picture = pictures[random.integers(len(pictures))]
+        top, left = (int(random.integers(size - SIDE + 1)) for size in picture.shape[:2])
+        crop = picture[top : top + SIDE, left : left + SIDE]
+        crop = crop[:, ::-1] if random.integers(2) else crop
+        Image.fromarray(np.ascontiguousarray(crop)).save(folder / str(number % CLASSES) / f"{number:05d}.png")
+
+
+def _pictures(seed: int) -> tuple[str, list[Pixels]]:
+    """Return pictures to cut from, each (height, width, 3), and what they are."""
+    try:
+        from sklearn.datasets import load_sample_images
+
+        return "crops of the photographs that scikit-learn ships", list(load_sample_images().images)
+    except ImportError:
+        pass
+    try:
+        from skimage import data
+
+        return "crops of the photographs that scikit-image ships", [data.astronaut(), data.chelsea(), data.coffee()]
+    except ImportError:
+        return "synthetic: noise as smooth as photographs are, with grain", list(_smooth_noise(seed, 3))
+
+
+def _smooth_noise(seed: int, count: int, side: int = 512) -> Iterator[Pixels]:
+    """Yield colored noise whose strength falls with the frequency, as in photographs of nature."""
+    random = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
+    frequency[0, 0] = 1
+    for _ in range(count):
+        light, *tints = (
+            np.fft.irfft2(np.fft.rfft2(random.normal(size=(side, side))) / frequency**1.3) for _ in range(4)
+        )
+        scale = light.std()
+        planes = [(light + 0.3 * tint) / scale * 50 + 120 + random.normal(0, GRAIN, light.shape) for tint in tints]
+        yield np.clip(np.stack(planes, axis=-1), 0, 255).astype(np.uint8)
+
+
+def tiny_files(work: Path, count: int) -> Path:
+    """Return a folder of train/*.csv, a few numbers each, and target.csv."""
+
+    def make(folder: Path) -> None:
+        (folder / "train").mkdir(parents=True)
+        for number in range(count):
+            (folder / "train" / f"{number:07d}.csv").write_text(f"{number % 251} {number % 7} 3 4\n")
+        (folder / "target.csv").write_text("".join(f"{number:07d},{number % CLASSES}\n" for number in range(count)))
+
+    return _made(work / f"tiny-{count}", make)
+
+
+def in_order(folder: Path) -> list[Path]:
+    """Return the sample files of a folder in the order in which a conversion reads them."""
+    from seekless.source.open import SourceOptions, open_source
+
+    source = open_source(folder, SourceOptions(), [])
+    return [folder / key for run in source.runs() for key in run.keys]
+
+
+def warm(folder: Path) -> int:
+    """Bring all files of a folder into the page cache; return their bytes."""
+    return sum(len(file.read_bytes()) for file in folder.rglob("*") if file.is_file())
