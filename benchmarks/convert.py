@@ -28,7 +28,7 @@ from typing import Any
 import click
 import numpy as np
 from machine import report
-from processes import pin, seconds_of
+from processes import pin, timed
 from sources import csv_files, digit_pngs, in_order, photo_pngs, warm
 
 HERE = Path(__file__).resolve().parent
@@ -48,7 +48,7 @@ class Race:
         source: The folder to convert.
         files: Files in it.
         size: Bytes of them.
-        time_rival: Runs the rival and returns its seconds.
+        time_rival: Runs the rival; returns its seconds, and what it said.
         prefix: What to write before the command of the conversion.
     """
 
@@ -57,12 +57,12 @@ class Race:
     source: Path
     files: int
     size: int
-    time_rival: Callable[[], float]
+    time_rival: Callable[[], tuple[float, str]]
     prefix: tuple[str, ...] = ()
 
 
 def decode(how: str, listing: Path) -> None:
-    """Decode the files of a listing in this process, one after the other; print the seconds that took."""
+    """Decode the files of a listing in this process, one after the other; say on stderr how many seconds that took."""
     paths = listing.read_text().split("\n")
     if how == "loadtxt":
         one: Callable[[str], Any] = np.loadtxt
@@ -77,7 +77,7 @@ def decode(how: str, listing: Path) -> None:
     start = time.perf_counter()
     for path in paths:
         one(path)
-    print(time.perf_counter() - start)
+    print(time.perf_counter() - start, file=sys.stderr)
 
 
 def loose(kind: str, rival: str, how: str, source: Path, work: Path, share: float) -> Race:
@@ -88,10 +88,9 @@ def loose(kind: str, rival: str, how: str, source: Path, work: Path, share: floa
     listing = work / f"{kind}.txt"
     listing.write_text("\n".join(map(str, some)))
 
-    def time_rival() -> float:
-        command = [sys.executable, __file__, "--decode", how, str(listing)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return float(done.stdout) * len(files) / len(some)
+    def time_rival() -> tuple[float, str]:
+        _, seconds = timed([sys.executable, __file__, "--decode", how, listing])
+        return float(seconds) * len(files) / len(some), ""
 
     return Race(kind, rival, source, len(files), warm(source), time_rival)
 
@@ -109,13 +108,13 @@ def on_disk(mount: Path, source: Path, work: Path) -> Race:
         mount / "data",
         len(files),
         warm(source),
-        lambda: seconds_of(command),
+        lambda: timed(command),
         (str(DISK), "cold"),
     )
 
 
-def run(race: Race, work: Path, repeats: int) -> dict[str, Any]:
-    """Time a conversion and its rival in turn; return the line of the table."""
+def run(race: Race, work: Path, repeats: int, notes: list[str]) -> dict[str, Any]:
+    """Time a conversion and its rival in turn; return the line of the table, and add to the notes."""
     kind = "csv" if race.kind in ("csv", "disk") else "png"
     store = work / "store.h5"
     command = [
@@ -129,14 +128,18 @@ def run(race: Race, work: Path, repeats: int) -> dict[str, Any]:
         store,
         "--quiet",
     ]
-    ours, theirs = [], []
+    ours, theirs, said = [], [], {}
     for repeat in range(repeats):
         for conversion in (True, False) if repeat % 2 else (False, True):
             if conversion:
-                ours.append(seconds_of(command))
+                seconds, said["convert"] = timed(command)
+                ours.append(seconds)
                 store.unlink()
             else:
-                theirs.append(race.time_rival())
+                seconds, said[race.rival] = race.time_rival()
+                theirs.append(seconds)
+    if race.kind == "disk":  # what was read does not depend on what else the machine does
+        notes += [f"{name}: {text.splitlines()[-1]}" for name, text in said.items()]
     ratios = [their / our for our, their in zip(ours, theirs, strict=True)]
     print(".", end="", file=sys.stderr, flush=True)
     return {
@@ -199,21 +202,23 @@ def race_all(
     kinds: list[str], counts: dict[str, int], work: Path, made: Path, data: Path | None, share: float, repeats: int
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Run the races; return the lines of the table, and what must be said with them."""
-    rows, notes = [], []
+    rows: list[dict[str, Any]] = []
+    notes: list[str] = []
     if "csv" in kinds:
         source = csv_files(made, counts["csv"], data)
-        rows.append(run(loose("csv", "np.loadtxt", "loadtxt", source, work, share), work, repeats))
+        rows.append(run(loose("csv", "np.loadtxt", "loadtxt", source, work, share), work, repeats, notes))
     if "png" in kinds:
-        rows.append(run(loose("png", "Pillow", "pillow", digit_pngs(made, counts["png"]), work, share), work, repeats))
+        source = digit_pngs(made, counts["png"])
+        rows.append(run(loose("png", "Pillow", "pillow", source, work, share), work, repeats, notes))
     if "photo" in kinds:
         source, what = photo_pngs(made, counts["photo"])
-        rows.append(run(loose("photo", "Pillow", "pillow", source, work, share), work, repeats))
+        rows.append(run(loose("photo", "Pillow", "pillow", source, work, share), work, repeats, notes))
         notes.append(f"photo: {what}")
     if "disk" in kinds:
         source = csv_files(made, counts["disk"], data)
         mount = Path(subprocess.run([DISK, "up"], capture_output=True, text=True, check=True).stdout.strip())
         try:
-            rows.append(run(on_disk(mount, source, work), work, repeats))
+            rows.append(run(on_disk(mount, source, work), work, repeats, notes))
         finally:
             subprocess.run([DISK, "down"], check=True)
         notes.append("disk: 120 reads/s, 150 MB/s, 128 KiB read-ahead, all caches dropped each time, whole commands")

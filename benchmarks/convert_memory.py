@@ -31,7 +31,9 @@ def convert(kind: str, source: Path, work: Path, memory: int, workers: int, *pre
     size = ["--memory", str(memory), "--workers", str(workers)]
     command = [*prefix, sys.executable, "-m", "seekless", "convert", f"{kind}-to-h5", source, store, "--quiet", *size]
     took = footprint(command)
-    store.unlink()
+    if took.code:
+        print(f"exit code {took.code}: {took.said}", file=sys.stderr)
+    store.unlink(missing_ok=True)
     return took
 
 
@@ -46,6 +48,7 @@ def row(what: str, files: int, memory: int, workers: int, took: Footprint, peak:
         "limit MiB": limit / MIB,
         "first process MiB": took.parent / MIB,
         "seconds": took.seconds,
+        "exit code": took.code,
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Footprint", "footprint", "memory_group", "pin", "seconds_of", "why_no_group"]
+__all__ = ["Footprint", "footprint", "memory_group", "pin", "timed", "why_no_group"]
 
 SAMPLE_EVERY = 0.02  # seconds between two looks at the memory of all processes
 V1 = Path("/sys/fs/cgroup/memory")
@@ -24,11 +24,15 @@ class Footprint:
         seconds: From its start to its end.
         tree: Bytes of proportional set size that its processes had together at the most, as sampled.
         parent: Bytes of memory that the first of them had at the most.
+        code: Its exit code; -9 where the system killed it for want of memory.
+        said: What it wrote to stderr.
     """
 
     seconds: float
     tree: int
     parent: int
+    code: int
+    said: str
 
 
 def pin(cores: int) -> int:
@@ -40,8 +44,8 @@ def pin(cores: int) -> int:
     return len(own)
 
 
-def seconds_of(command: Command) -> float:
-    """Run a command and return how long it took, from its start to its end.
+def timed(command: Command) -> tuple[float, str]:
+    """Run a command; return its seconds, from its start to its end, and what it said on stderr.
 
     Raises:
         SystemExit: It failed; the message is what it said.
@@ -51,15 +55,11 @@ def seconds_of(command: Command) -> float:
     seconds = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stderr}")
-    return seconds
+    return seconds, done.stderr
 
 
 def footprint(command: Command) -> Footprint:
-    """Run a command and look at the memory of its processes many times a second; Linux only.
-
-    Raises:
-        SystemExit: It failed; the message is what it said.
-    """
+    """Run a command and look at the memory of its processes many times a second; Linux only."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     tree = parent = 0
@@ -71,9 +71,7 @@ def footprint(command: Command) -> Footprint:
     assert process.stderr is not None
     said = process.stderr.read()
     process.stderr.close()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))}: exit code {process.returncode}\n{said}")
-    return Footprint(seconds, tree << 10, parent << 10)
+    return Footprint(seconds, tree << 10, parent << 10, process.returncode, said)
 
 
 def _tree(root: int) -> list[int]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Union
+from typing import Any, Protocol
 
 from seekless.errors import OptionError
 
@@ -44,7 +44,7 @@ class Progress:
 
 
 # What `progress=` takes: True, False, or a function.
-Follow = Union[bool, Callable[[Progress], object]]  # noqa: UP007  # a name of its own is not evaluated as a | b
+Follow = bool | Callable[[Progress], object]
 
 
 class _View(Protocol):
