@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from seekless.convert.array_parts import Arrays, Batches, given, part_bytes
 from seekless.convert.array_targets import keys_from, targets_from
@@ -30,6 +29,7 @@ from seekless.convert.spool import Spool
 from seekless.convert.target import Target, writing
 from seekless.convert.wanted import Tried, choose, try_encodings, wanted_encodings
 from seekless.errors import OptionError
+from seekless.progress import Pass
 from seekless.source.permutation import random_positions
 from seekless.source.targets import Targets
 from seekless.store.encoding import Encoding
@@ -214,13 +214,13 @@ class _Taking:
         """Yield the samples in order, each part in the smallest encoding that gives all of it back."""
         total = self._samples.length or None
         start = 0
-        with tqdm(total=total, desc="reading", unit="sample", disable=not self._how.progress) as bar:
+        with Pass("reading", total, self._how.progress) as bar:
             for values in self._samples.parts(part_bytes(self._how.memory)):
                 self._shape, self.dtype = values.shape[1:], values.dtype
                 yield self._encode(values, start)
                 start += len(values)
                 self.bytes_in += values.nbytes
-                bar.update(len(values))
+                bar.add(len(values), values.nbytes)
 
     def _encode(self, values: npt.NDArray[Any], start: int) -> tuple[npt.NDArray[Any], Encoding]:
         if self._how.dtype != "auto":

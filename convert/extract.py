@@ -14,7 +14,6 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from seekless.convert.commit import remove
 from seekless.convert.extract_files import LABELS, csv_bytes, file_names, natural_shape, packed, png_bytes
@@ -23,6 +22,7 @@ from seekless.convert.extract_targets import are_folders, comes_back, label_text
 from seekless.convert.options import Options
 from seekless.convert.pictures import is_png
 from seekless.errors import ConvertError, StoreError
+from seekless.progress import Pass
 from seekless.store.kinds import NPY_SUFFIX, suffix_of
 from seekless.store.pieces import pieces
 from seekless.store.store import Store
@@ -93,7 +93,7 @@ def extract(
         raise StoreError(f"{opened.path}: found no keys, expected a store that `convert` or seekless.write made")
     with _making(Path(folder)) as (partial, parts):
         job = _Job(opened, partial, parts, memory)
-        with tqdm(total=len(opened), desc="extracting", unit="sample", disable=not progress) as bar:
+        with Pass("extracting", len(opened), progress) as bar:
             job.run(bar)
     return Extracted(
         folder=Path(folder),
@@ -159,7 +159,7 @@ class _Job:
         self.targets = "none"
         self.nbytes = 0
 
-    def run(self, bar: tqdm) -> None:
+    def run(self, bar: Pass) -> None:
         """Write all samples and targets."""
         keys = self._store.keys
         tables = None if self._png else Tables.of(self._store, keys)
@@ -191,7 +191,7 @@ class _Job:
         placed = (str(folder / LABELS) if word == LABELS else word for word in options)
         return shlex.join(["convert", command, str(folder), f"NEW{suffix}", *placed])
 
-    def _write_tables(self, tables: Tables, bar: tqdm) -> None:
+    def _write_tables(self, tables: Tables, bar: Pass) -> None:
         self.form = f"rows of {len(tables.names):,} table{'s' if len(tables.names) > 1 else ''}"
         columns = target_columns(self._store.header)
         self._options = ["--rows", *(word for name in columns for word in ("--target-column", name))]
@@ -220,7 +220,7 @@ class _Job:
         if not comes_back(header, self._store.read("y", 0, len(self._store))):
             self._options += ["--classes-from", str(self._store.path)]
 
-    def _write_files(self, names: Sequence[str], bar: tqdm) -> None:
+    def _write_files(self, names: Sequence[str], bar: Pass) -> None:
         decode = self._store.header.fields["x"].encoding.decode
         made = {""}
         for start, stored in pieces(self._store.tables["x"]):
@@ -234,7 +234,7 @@ class _Job:
                 self._finite &= sample.dtype.kind != "f" or bool(np.isfinite(sample).all())
                 data = png_bytes(sample) if self._png else packed(name, csv_bytes(sample))
                 self._write_file(name, data)
-                bar.update()
+                bar.add(1)
 
     def _write_file(self, name: str, data: bytes) -> None:
         try:

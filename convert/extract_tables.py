@@ -115,7 +115,7 @@ class Tables:
                 finite &= values.dtype.kind != "f" or bool(np.isfinite(values).all())
                 written += self._write_rows(folder, values, start)
                 start += len(values)
-                bar.update(len(values))
+                bar.add(len(values))
         return written, finite
 
     def _write_rows(self, folder: Path, values: npt.NDArray[Any], start: int) -> int:

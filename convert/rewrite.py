@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from seekless.convert.alike import check_alike, joined_keys, joined_options, joined_targets, part_ends
 from seekless.convert.contents import Contents, StoreSummary, checked_options, encoded_keys, write_contents
@@ -24,6 +23,7 @@ from seekless.convert.options import Options, Summary
 from seekless.convert.scatter import Scatter, unstamped
 from seekless.convert.target import writing
 from seekless.errors import OptionError
+from seekless.progress import Pass
 from seekless.source.permutation import random_positions
 from seekless.store.encoding import Encoding
 from seekless.store.kinds import suffix_of
@@ -154,7 +154,7 @@ def _scatter(stores: Sequence[Store], positions: npt.NDArray[np.int64], scatter:
     """Read all samples in the order of the disk; return the smallest encoding that holds all of them."""
     encodings = {store.header.fields["x"].encoding for store in stores}
     mask, first = -1, 0
-    with tqdm(total=len(positions), desc="reading", unit="sample", disable=not how.progress) as bar:
+    with Pass("reading", len(positions), how.progress) as bar:
         for store in stores:
             encoding = store.header.fields["x"].encoding
             for start, stored in pieces(store.tables["x"]):
@@ -162,7 +162,7 @@ def _scatter(stores: Sequence[Store], positions: npt.NDArray[np.int64], scatter:
                 if len(encodings) > 1:
                     mask &= proved(encoding.decode(stored))
                 scatter.add(unstamped(places, stored, encoding))
-                bar.update(len(stored))
+                bar.add(len(stored), stored.nbytes)
             first += len(store)
     # Where all stores agree, what was once chosen stays.
     return encodings.pop() if len(encodings) == 1 else candidates(encoding.logical_dtype)[smallest(mask)]

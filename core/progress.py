@@ -29,7 +29,7 @@ class Progress:
     Attributes:
         name: The pass, such as "reading" or "writing".
         done: Samples so far, of a pass over samples; bytes of one over a store's bytes.
-        total: Of as many; fewer may come.
+        total: Of as many; fewer may come. None where nobody knows.
         bytes: Bytes so far.
         bad: Samples, or blocks, found bad so far.
         seconds: Since the pass began.
@@ -37,7 +37,7 @@ class Progress:
 
     name: str
     done: int
-    total: int
+    total: int | None
     bytes: int
     bad: int
     seconds: float
@@ -78,7 +78,7 @@ class Pass(AbstractContextManager["Pass"]):
 
     Args:
         name: What is being done, such as "reading".
-        total: How many there are to do.
+        total: How many there are to do; None where nobody knows.
         progress: True to show it on stderr, False for nothing, or a function to call.
         unit: What is counted: "samples", or "bytes".
         kept: How many were done before, by a run that this one goes on with; they do not count for the rate.
@@ -87,7 +87,7 @@ class Pass(AbstractContextManager["Pass"]):
         OptionError: `progress` is none of these.
     """
 
-    def __init__(self, name: str, total: int, progress: Follow, *, unit: str = "samples", kept: int = 0) -> None:
+    def __init__(self, name: str, total: int | None, progress: Follow, *, unit: str = "samples", kept: int = 0) -> None:
         self._name, self._total = name, total
         self._done, self._bytes, self._bad = kept, 0, 0
         self._unit = unit
@@ -110,7 +110,8 @@ class Pass(AbstractContextManager["Pass"]):
         if self._view is None:
             return
         now = time.monotonic()
-        if now - self._shown >= self._view.every and self._done < self._total:  # what is whole is shown at the end
+        whole = self._done == self._total  # which is shown at the end
+        if now - self._shown >= self._view.every and not whole:
             self._shown = now
             self._show(now, last=False)
 
@@ -187,10 +188,7 @@ class _Lines:
         self._unit = unit
 
     def show(self, progress: Progress, speed: _Speed, *, last: bool) -> None:
-        if self._unit == "bytes":
-            counted = f"{_size(progress.done)} of {_size(progress.total)}"
-        else:
-            counted = f"{progress.done:,} of {progress.total:,} {self._unit}"
+        counted = " of ".join(_counts(progress, self._unit)) + (f" {self._unit}" if self._unit != "bytes" else "")
         # One write of the whole line: nothing else that writes to stderr gets between.
         sys.stderr.write(f"{progress.name}: {counted}, {_rest(progress, speed, self._unit, last)}\n")
         sys.stderr.flush()
@@ -208,14 +206,12 @@ class _Bar:
         self._bar: Any = None
 
     def show(self, progress: Progress, speed: _Speed, *, last: bool) -> None:
-        counted = f"{progress.done:,}/{progress.total:,}"
-        if self._unit == "bytes":
-            counted = f"{_size(progress.done)}/{_size(progress.total)}"
-        text = f"{counted}, {_rest(progress, speed, self._unit, last)}"
+        text = f"{'/'.join(_counts(progress, self._unit))}, {_rest(progress, speed, self._unit, last)}"
+        bar = "" if progress.total is None else "{percentage:3.0f}%|{bar}| "
         look = {
-            "bar_format": f"{progress.name}: {{percentage:3.0f}}%|{{bar}}| {text}",
+            "bar_format": f"{progress.name}: {bar}{text}",
             "ncols": max(_columns() - SPARE_COLUMNS, 10),
-            "n": min(progress.done, progress.total),
+            "n": progress.done if progress.total is None else min(progress.done, progress.total),
         }
         if self._bar is None:
             from tqdm import tqdm
@@ -250,6 +246,12 @@ def _columns() -> int:
         return 80
 
 
+def _counts(progress: Progress, unit: str) -> list[str]:
+    """Return how many are done, and of how many if that is known."""
+    numbers = [progress.done] if progress.total is None else [progress.done, progress.total]
+    return [_size(number) if unit == "bytes" else f"{number:,}" for number in numbers]
+
+
 def _rest(progress: Progress, speed: _Speed, unit: str, last: bool) -> str:
     """Return what follows the count: how fast, how long still, how many bad."""
     rate, byte_rate = speed.rates(whole=last)
@@ -260,7 +262,7 @@ def _rest(progress: Progress, speed: _Speed, unit: str, last: bool) -> str:
         parts.append(f"{_size(byte_rate)}/s")
     if last:
         parts.append(f"in {_duration(progress.seconds)}")
-    elif rate > 0:
+    elif rate > 0 and progress.total is not None:
         parts.append(f"{_duration((progress.total - progress.done) / rate)} left")
     if progress.bad:
         parts.append(f"{progress.bad:,} bad")

@@ -128,7 +128,7 @@ def test_a_killed_worker_ends_it_and_names_what_it_read(tmp_path, decoders):
     message = str(died.value)
     assert message.startswith("a worker process died (killed, or out of memory) while reading one of: ")
     assert "006.csv to 008.csv" in message
-    assert message.endswith("nothing was written; run it again, with fewer --workers if memory is short")
+    assert message.endswith("no store was written; run it again, with fewer --workers if memory is short")
     assert left_processes() == []
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -275,3 +276,13 @@ def test_a_terminal_that_cannot_go_back_gets_lines(terminal):
     assert line.startswith("reading: 1,000 of 1,000 samples, ")
     assert last == ""
     assert written.count("\r") == 1
+
+
+def test_a_pass_of_unknown_length_counts_without_an_end(capsys):
+    with Pass("reading", None, True) as bar:
+        bar.add(7, 700)
+    assert re.fullmatch(r"reading: 7 samples, \S+/s, .*/s, in .*\n", capsys.readouterr().err)
+    calls = []
+    with Pass("reading", None, calls.append) as bar:
+        bar.add(3)
+    assert (calls[-1].done, calls[-1].total) == (3, None)
