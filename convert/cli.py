@@ -9,8 +9,8 @@ import click
 
 from seekless.command import run
 from seekless.convert.cli_look import info, preview, verify
-from seekless.convert.cli_options import csv_options, image_options, target_options, together
 from seekless.convert.cli_stores import extract, merge, shuffle
+from seekless.decoding_options import csv_options, image_options, target_options, together
 from seekless.parameters import ByteSize
 
 __all__ = ["convert", "main"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from seekless.convert.cli_options import csv_options, image_options, target_options
+from seekless.decoding_options import csv_options, image_options, target_options
 
 __all__ = ["info", "preview", "verify"]
 

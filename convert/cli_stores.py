@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from seekless.convert.cli_options import together
+from seekless.decoding_options import together
 from seekless.parameters import ByteSize
 
 __all__ = ["extract", "merge", "shuffle"]
