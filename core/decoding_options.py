@@ -9,7 +9,7 @@ import click
 
 from seekless.parameters import Numbers
 
-__all__ = ["csv_options", "image_options", "target_options", "together"]
+__all__ = ["csv_file_options", "csv_options", "image_options", "target_options", "together"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,8 +25,7 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return add
 
 
-csv_options = together(
-    click.option("--rows", is_flag=True, help="SOURCE is a table, or a folder of tables: a row is a sample."),
+csv_file_options = together(
     click.option("--shape", type=Numbers("28,28,1", ",x"), help="Of a sample, such as 28,28,1.  [default: its file's]"),
     click.option("--delimiter", metavar="CHAR", help="Between columns; also tab, whitespace.  [default: found]"),
     click.option("--decimal", type=click.Choice([".", ","]), default=".", show_default=True, help="The decimal point."),
@@ -34,6 +33,10 @@ csv_options = together(
     click.option("--columns", type=Numbers("0,1,-1"), help="Columns to keep, such as 0,1,-1.  [default: all]"),
     click.option("--allow-nan", is_flag=True, help="Take NaN and infinity as values."),
     click.option("--scale", default=1, show_default=True, help="Training divides by this: 255 for pixels of 0 to 255."),
+)
+csv_options = together(
+    click.option("--rows", is_flag=True, help="SOURCE is a table, or a folder of tables: a row is a sample."),
+    csv_file_options,
 )
 image_options = together(
     click.option(

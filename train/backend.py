@@ -6,23 +6,33 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from seekless.errors import MissingExtraError
+from seekless.errors import MissingExtraError, OptionError
 
 __all__ = ["start_keras"]
 
 EXTRAS = ("tensorflow", "jax", "torch")
 
 
-def start_keras(*, quiet: bool) -> None:
+def start_keras(*, quiet: bool, backend: str | None = None) -> None:
     """Import Keras and its backend, and touch the device once, so that all they have to say is said here.
 
     Args:
+        backend: "tensorflow", "jax" or "torch"; None for what KERAS_BACKEND, or Keras' own configuration, says.
         quiet: Keep back what the backend prints of its own (TensorFlow: a page of notes on the processor and on missing
             GPU drivers); it is shown all the same if the start fails.
 
     Raises:
-        MissingExtraError: No backend is installed.
+        MissingExtraError: The backend is not installed.
+        OptionError: Keras runs already, on another backend.
     """
+    if backend is not None:
+        running = sys.modules.get("keras")
+        if running is not None and (found := running.backend.backend()) != backend:
+            raise OptionError(
+                f"--backend: found Keras running on {found}, expected {backend}; a process keeps the backend that it "
+                "began with, so begin a new one"
+            )
+        os.environ["KERAS_BACKEND"] = backend  # Keras reads it once, when it is imported
     if quiet:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what TensorFlow has to say later, while training
     try:
@@ -31,7 +41,7 @@ def start_keras(*, quiet: bool) -> None:
 
             keras.ops.zeros(1)
     except ImportError as error:
-        extra = error.name if error.name in EXTRAS else "tensorflow"
+        extra = error.name if error.name in EXTRAS else backend or "tensorflow"
         raise MissingExtraError(
             f'found no Keras backend ({error}), expected one; install it with pip install "seekless[{extra}]"'
         ) from error

@@ -1,5 +1,8 @@
-"""What a training reads: the train part and the test part of a store, or of a folder of loose files."""
+"""What a training reads: the train part, the validation part and the test part of a store, or of loose files."""
 
+import json
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,13 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import TrainError
+from seekless.loader.batches import WINDOW_BYTES
 from seekless.loader.files import FileSequence
 from seekless.loader.sequence import StoreSequence
-from seekless.store.store import Split, Store
+from seekless.store.store import Store
 from seekless.store.store import open as open_store
 from seekless.train.options import Options
+from seekless.train.targets import Targets
+from seekless.train.waiting import Clock, TimedFiles, TimedStore
 
-__all__ = ["Data", "open_data"]
+__all__ = ["Data", "Parts", "open_data"]
 
 DEFAULT_TEST_FRACTION = 0.1
 # Beyond this the first layer of a fresh model saturates or takes many steps to come down.
@@ -22,26 +28,54 @@ LARGE_VALUE = 32.0
 
 
 @dataclass(frozen=True)
+class Parts:
+    """The batches of a training.
+
+    Attributes:
+        train: To train on, in a new order each epoch.
+        validation: To look at after each epoch, in one order; None where that is the test part.
+        test: To test on at the end, in one order.
+        clock: Notes when a batch of the train part was ready.
+    """
+
+    train: StoreSequence | FileSequence
+    validation: StoreSequence | FileSequence | None
+    test: StoreSequence | FileSequence
+    clock: Clock
+
+    @property
+    def watched(self) -> StoreSequence | FileSequence:
+        """What is looked at after each epoch."""
+        return self.test if self.validation is None else self.validation
+
+
+@dataclass(frozen=True)
 class Data:
-    """A train part and a test part.
+    """What there is to train on.
 
     Attributes:
         name: What runs on it are called.
-        train: Batches to train on, in a new order each epoch.
-        test: Batches to test on, in one order.
         sample_shape: The shape of one sample.
-        class_count: Number of classes.
+        targets: What is to be learnt.
         highest: The largest magnitude that training sees in the first few samples.
         described: What `config.json` says of it.
+        open_parts: Opens the parts; with True class targets come as rows with a single 1.
+        train_targets: Reads the targets of the train part, int64 or float64, (samples, ...).
+        train_bytes: Decoded bytes of the samples to train on; 0 for loose files.
+        compressed: The store's samples are compressed.
+        warning: What the user should know before the training; "" for nothing.
     """
 
     name: str
-    train: StoreSequence | FileSequence
-    test: StoreSequence | FileSequence
     sample_shape: tuple[int, ...]
-    class_count: int
+    targets: Targets
     highest: float
     described: dict[str, Any]
+    open_parts: Callable[[bool], Parts]
+    train_targets: Callable[[], npt.NDArray[Any]]
+    train_bytes: int = 0
+    compressed: bool = False
+    warning: str = ""
 
     def hint(self) -> str:
         """Return advice where the first samples to train on have values that models learn badly from; else ""."""
@@ -52,6 +86,15 @@ class Data:
             f"to 1: convert with --scale {255 if self.highest <= 255 else round(self.highest)}"
         )
 
+    def reading(self, options: Options) -> dict[str, Any]:
+        """Return how it is read, as `seekless.train.waiting.advice` asks for it."""
+        return {
+            "loose": options.files is not None,
+            "compressed": self.compressed,
+            "part_bytes": self.train_bytes,
+            "window_bytes": options.window_bytes or WINDOW_BYTES,
+        }
+
 
 def open_data(options: Options) -> Data:
     """Open what the options name.
@@ -60,70 +103,152 @@ def open_data(options: Options) -> Data:
         options: With a store, or a folder of files.
 
     Returns:
-        Its two parts; a store and the files it was made from hold out the same samples, where both have the default
+        What it holds; a store and the files it was made from hold out the same samples, where both have the default
         seed.
 
     Raises:
         StoreError: The store is missing or damaged.
         SourceError: The files are missing or do not match their targets.
-        TrainError: There are no classes to learn, or one part is empty.
+        TrainError: There are no targets, or one part is empty.
     """
-    data = _store_data(options.store, options) if options.store is not None else _file_data(str(options.files), options)
-    if not len(data.train) or not len(data.test):
-        raise TrainError(
-            f"{options.store or options.files}: found {data.train.samples} samples to train and {data.test.samples} to "
-            "test on, expected at least one each"
-        )
-    return data
+    return _store_data(options.store, options) if options.store is not None else _file_data(str(options.files), options)
+
+
+def _edges(path: str, length: int, options: Options, recorded: tuple[int, ...]) -> list[tuple[float, float]]:
+    """Return the train, validation and test part, each as two fractions; the validation part may be empty."""
+    train, test = round(length * (1 - DEFAULT_TEST_FRACTION)), length
+    first = train
+    if options.test_fraction is not None:
+        train = first = round(length * (1 - options.test_fraction))
+    elif recorded:
+        train, first, test = recorded[0], (0, *recorded)[-2], recorded[-1]
+    end = train - round(train * (options.validation_fraction or 0.0))
+    counts = {"train": end, "test": test - first}
+    if options.validation_fraction is not None:
+        counts["validate"] = train - end
+    if not all(counts.values()):
+        found = ", ".join(f"{count} to {what}" for what, count in counts.items())
+        raise TrainError(f"{path}: found {length} samples, {found}; expected at least one each")
+    return [(0.0, end / length), (end / length, train / length), (first / length, test / length)]
 
 
 def _store_data(path: str, options: Options) -> Data:
     store = open_store(path)
-    _check_classes(path, store.header.target_kind, options.model)
-    train, test = _splits(store, options.test_fraction)
-    x = store.header.fields["x"]
+    header, x = store.header, store.header.fields["x"]
+    targets = Targets.of_store(store)
+    train, validation, test = _edges(path, len(store), options, header.boundaries)
+    start, stop = store.part(train)
+
+    def open_parts(one_hot: bool) -> Parts:
+        clock = Clock()
+        held: dict[str, Any] = {
+            "shuffle": False,
+            "one_hot": one_hot,
+            "window_bytes": options.window_bytes or WINDOW_BYTES,
+        }
+        shuffle: str | bool = False if options.shuffle == "none" else options.shuffle or "window"
+        return Parts(
+            TimedStore(
+                clock,
+                store,
+                options.batch_size,
+                split=train,
+                seed=options.seed,
+                shuffle=shuffle,
+                one_hot=one_hot,
+                window_bytes=held["window_bytes"],
+            ),
+            None
+            if options.validation_fraction is None
+            else StoreSequence(store, options.batch_size, split=validation, **held),
+            StoreSequence(store, options.batch_size, split=test, **held),
+            clock,
+        )
+
     return Data(
         name=Path(path).name.split(".")[0] or "store",
-        train=StoreSequence(store, options.batch_size, split=train, seed=options.seed, shuffle="window"),
-        test=StoreSequence(store, options.batch_size, split=test, shuffle=False),
         sample_shape=store.shape[1:],
-        class_count=store.header.class_count,
+        targets=targets,
         highest=_highest(x.encoding.decode(store.read("x", 0, min(len(store), x.block_length))), x.scale),
-        described={"store": path, "samples": len(store), "shuffled": store.header.shuffled, "seed": store.header.seed},
+        described={
+            "store": path,
+            "samples": len(store),
+            "shuffled": header.shuffled,
+            "seed": header.seed,
+            "checksum": checksum(store),
+        },
+        open_parts=open_parts,
+        train_targets=lambda: store.read("y", start, stop),
+        train_bytes=(stop - start) * x.sample_bytes,
+        compressed=x.codec != "none",
+        warning="" if header.shuffled else _unshuffled(path),
     )
 
 
-def _splits(store: Store, test_fraction: float | None) -> tuple[Split, Split]:
-    if test_fraction is None and store.header.boundaries:
-        return "train", "test"
-    fraction = DEFAULT_TEST_FRACTION if test_fraction is None else test_fraction
-    train, test = store.split(1 - fraction, fraction)
-    return train, test
+def _unshuffled(path: str) -> str:
+    return (
+        f"{path}: its samples are not shuffled, so the part held out may differ in kind from what is trained on; "
+        "convert it again to shuffle it"
+    )
+
+
+def checksum(store: Store) -> str:
+    """Return a checksum of all that a store says of itself, the checksums of its blocks included; 8 hex digits."""
+    header = store.header
+    fields = {
+        name: [field.sample_shape, field.dtype.str, str(field.encoding), field.scale, field.codec, field.block_length]
+        for name, field in sorted(header.fields.items())
+    }
+    facts = [len(store), header.shuffled, header.seed, header.boundaries, header.target_kind, header.class_count]
+    check = zlib.crc32(json.dumps([facts, header.class_names, header.options_json, fields]).encode())
+    for name in sorted(store.tables):
+        check = zlib.crc32(store.tables[name].crc.astype("<u4").tobytes(), check)
+    return f"{check:08x}"
 
 
 def _file_data(path: str, options: Options) -> Data:
-    edge = 1 - (DEFAULT_TEST_FRACTION if options.test_fraction is None else options.test_fraction)
-    train = FileSequence(path, options.batch_size, split=(0.0, edge), seed=options.seed, **options.decoding)
-    source = train.source
-    _check_classes(path, "" if source.targets is None else source.targets.kind, options.model)
+    whole = FileSequence(path, options.batch_size, shuffle=False, **options.decoding)
+    source = whole.source
+    targets = Targets.of_files(path, source.targets)
+    train, validation, test = _edges(path, len(source), options, ())
     first = source.read(0)
+
+    def open_parts(one_hot: bool) -> Parts:
+        clock = Clock()
+        held: dict[str, Any] = {"shuffle": False, "one_hot": one_hot}
+        return Parts(
+            TimedFiles(
+                clock,
+                source,
+                options.batch_size,
+                split=train,
+                seed=options.seed,
+                shuffle=options.shuffle != "none",
+                one_hot=one_hot,
+            ),
+            None
+            if options.validation_fraction is None
+            else FileSequence(source, options.batch_size, split=validation, **held),
+            FileSequence(source, options.batch_size, split=test, **held),
+            clock,
+        )
+
+    def train_targets() -> npt.NDArray[Any]:
+        part = FileSequence(source, split=train, shuffle=False)
+        values: npt.NDArray[Any] = np.asarray(source.targets.values)[part.order] if source.targets else np.zeros(0)
+        return values
+
     return Data(
         name=Path(path).resolve().name or "files",
-        train=train,
-        test=FileSequence(source, options.batch_size, split=(edge, 1.0), shuffle=False),
         sample_shape=first.shape,
-        class_count=0 if source.targets is None else source.targets.class_count,
+        targets=targets,
         highest=_highest(first, source.scale_for(first.dtype)),
         described={"files": path, "samples": len(source)},
+        open_parts=open_parts,
+        train_targets=train_targets,
     )
 
 
 def _highest(samples: npt.NDArray[Any], scale: int) -> float:
     values = np.abs(samples.astype(np.float64))
     return float(values.max(where=np.isfinite(values), initial=0) / scale)
-
-
-def _check_classes(path: str, target_kind: str, model: str) -> None:
-    if target_kind != "class":
-        found = {"number": "targets that are numbers", "": "no targets"}[target_kind]
-        raise TrainError(f"{path}: found {found}, expected targets that are classes, such as 0 to 9, for {model}")

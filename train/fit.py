@@ -1,43 +1,72 @@
-"""A training run as one call: a store -> batches -> a model, its test accuracy, and a folder that shows the run."""
+"""A training run as one call: a store -> batches -> a model, its test result, and a folder that shows the run."""
 
 import platform
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import keras
-from tqdm import tqdm
 
-from seekless.errors import MissingExtraError
-from seekless.train.data import Data, open_data
-from seekless.train.models import MODELS
+from seekless.errors import MissingExtraError, OptionError
+from seekless.train.build import build_model, precision, wants_one_hot
+from seekless.train.confusion import draw_confusion
+from seekless.train.data import Data, Parts, open_data
+from seekless.train.folder import BEST, LAST, Log, new_run_folder, write_config
+from seekless.train.history import figure_of
+from seekless.train.mistakes import draw_mistakes
 from seekless.train.options import Options
-from seekless.train.report import draw_history, new_run_folder, write_config, write_history
+from seekless.train.outcome import examine
+from seekless.train.run import Run, check_tensorboard, save_model
 
-__all__ = ["Result", "train_model"]
+__all__ = ["Result", "said_scores", "train_model"]
+
+# What a run leaves, in the order in which it is named.
+FILES = (LAST, BEST, "history.csv", "history.png", "confusion.png", "mistakes.png", "config.json", "log.txt")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to.
+    """What a run came to; as text, what the command prints.
 
     Attributes:
         folder: The run's folder.
-        loss: On the test part, after the last epoch.
-        accuracy: The same, 0 to 1.
-        history: For each epoch its metrics by name; `val_` marks those of the test part.
+        scores: The loss and the metrics on the test part.
+        history: For each epoch its metrics by name; `val_` marks those of the part that is looked at.
+        best: The epoch with the least loss on that part, 1 and up; 0 if none had a finite one.
     """
 
     folder: Path
-    loss: float
-    accuracy: float
+    scores: dict[str, float]
     history: list[dict[str, float]]
+    best: int
+
+    @property
+    def loss(self) -> float:
+        """The loss on the test part."""
+        return self.scores["loss"]
+
+    @property
+    def accuracy(self) -> float:
+        """The accuracy on the test part, 0 to 1, where it is among the metrics."""
+        return self.scores["accuracy"]
+
+    @property
+    def files(self) -> list[str]:
+        """The names of the files in the folder."""
+        return [name for name in FILES if (self.folder / name).exists()]
+
+    def __str__(self) -> str:
+        return said_scores(self.scores)
+
+
+def said_scores(scores: dict[str, float]) -> str:
+    """Return the lines that say what a test came to."""
+    return "\n".join(f"Test {name.replace('_', ' ')}: {figure_of(value)}" for name, value in scores.items())
 
 
 def train_model(options: Options) -> Result:
@@ -52,156 +81,117 @@ def train_model(options: Options) -> Result:
     Raises:
         StoreError: The store is missing or damaged.
         SourceError: The files are missing, or a batch of them cannot be read.
-        TrainError: There are no classes to learn, or the model cannot take the samples.
+        OptionError: There is no such model, optimizer, loss or metric, or the run's name is taken.
+        MissingExtraError: What TensorBoard needs is not installed.
+        TrainError: There is nothing to learn, or the model cannot take the samples.
     """
+    if options.tensorboard:
+        check_tensorboard()
     data = open_data(options)
+    if options.class_weight and data.targets.kind != "class":
+        raise OptionError(f"--class-weight: found targets that are {data.targets}, expected classes")
     keras.utils.set_random_seed(options.seed)
-    model = MODELS[options.model](data.sample_shape, data.class_count)
-    model.compile(
-        optimizer=keras.optimizers.Adam(options.learning_rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+    with precision(mixed=options.mixed_precision):
+        model = build_model(options, data.sample_shape, data.targets)
+        parts = data.open_parts(wants_one_hot(model, data.targets))
+        folder = new_run_folder(Path(options.out), options.name or data.name, exact=options.name is not None)
+        log = Log(folder, quiet=options.quiet)
+        write_config(folder, _config(options, data, parts))
+        _introduce(options, data, parts, model, log)
+        run = Run(folder, options, model, data, parts, log)
+        with _left(run), _errors_of(parts):
+            run.train()
+            scores = _finish(run)
+    progress = run.progress
+    result = Result(folder, scores, progress.history, progress.best)
+    log.keep(str(result))
+    return result
+
+
+def _introduce(options: Options, data: Data, parts: Parts, model: Any, log: Log) -> None:
+    validation = "" if parts.validation is None else f"{parts.validation.samples:,} to validate, "
+    log.say(
+        f"{options.model}, {model.count_params():,} parameters: {parts.train.samples:,} samples to train, "
+        f"{validation}{parts.test.samples:,} to test"
     )
-    folder = new_run_folder(Path(options.out), data.name)
-    write_config(folder, _config(options, data))
-    if not options.quiet:
-        print(
-            f"{options.model}, {model.count_params():,} parameters: {data.train.samples:,} samples to train, "
-            f"{data.test.samples:,} to test"
+    for text in (data.warning, data.hint()):
+        if text:
+            log.warn(text)
+    if options.early_stopping is not None and parts.validation is None:
+        log.warn(
+            "--early-stopping looks at the test part, so its result will flatter the model; --validation-fraction 0.1 "
+            "holds another part out for it"
         )
-        if hint := data.hint():
-            print(hint, file=sys.stderr)
-    run = _Run(folder, options, model, data)
-    with _left(run), _errors_of(data):
-        run.train()
-        scores = model.evaluate(data.test, verbose=0, return_dict=True)
-        _save(model, folder / "model.keras")
-    return Result(folder, float(scores["loss"]), float(scores["accuracy"]), run.history)
 
 
-def _save(model: Any, path: Path) -> None:
-    """Save a model whole or not at all: half a file looks like a model until somebody loads it."""
-    partial = path.with_name(f"partial-{path.name}")
+def _finish(run: Run) -> dict[str, float]:
+    """Save the model, test it, and draw what it is wrong about."""
+    model, parts, folder = run.model, run.parts, run.folder
+    save_model(model, folder / LAST)
+    if run.options.early_stopping is not None and run.progress.best not in (0, run.progress.epochs):
+        model.load_weights(folder / BEST)
+    found = model.evaluate(parts.test, verbose=0, return_dict=True)
+    scores = {name: float(found[name]) for name in sorted(found, key=lambda name: name != "loss")}
+    if run.data.targets.kind == "class":
+        _draw_outcome(run)
+    return scores
+
+
+def _draw_outcome(run: Run) -> None:
+    outcome = examine(run.model, run.parts.test, run.data.targets)
+    title = f"{run.options.model}, {run.folder.name}"
     try:
-        model.save(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        draw_confusion(run.folder, outcome, run.data.targets, title)
+    except MissingExtraError as error:
+        run.log.keep(str(error))  # said already, of history.png
+    if outcome.worst:
+        draw_mistakes(run.folder, outcome, run.data.targets, title)
 
 
 @contextmanager
-def _left(run: "_Run") -> Iterator[None]:
+def _left(run: Run) -> Iterator[None]:
     """Say what a run that ends early leaves, and leave nothing of one that has not ended an epoch."""
     try:
         yield
     except BaseException:
         run.close()
-        epochs = len(run.history)
-        if not epochs:
+        progress = run.progress
+        if not progress.epochs:
             shutil.rmtree(run.folder, ignore_errors=True)
         else:
-            done = f"{epochs} of {run.options.epochs} epochs"
-            print(f"{run.folder}: {done}, history.csv and config.json; no model was saved", file=sys.stderr)
+            kept = f"{BEST} is that of epoch {progress.best}" if progress.best else "no model was saved"
+            text = f"{run.folder}: {progress.epochs} of {run.options.epochs} epochs; {kept}"
+            run.log.keep(text)
+            print(text, file=sys.stderr)
         raise
 
 
 @contextmanager
-def _errors_of(data: Data) -> Iterator[None]:
+def _errors_of(parts: Parts) -> Iterator[None]:
     """Raise an error of the data as itself; TensorFlow makes one of its own of it, with a page of text."""
     try:
         yield
     except Exception as error:
-        for sequence in (data.train, data.test):
-            if sequence.error is not None:
+        for sequence in (parts.train, parts.validation, parts.test):
+            if sequence is not None and sequence.error is not None:
                 raise sequence.error from error
         raise
 
 
-def _config(options: Options, data: Data) -> dict[str, Any]:
+def _config(options: Options, data: Data, parts: Parts) -> dict[str, Any]:
     versions = {name: version(name) for name in ("seekless", "keras", "numpy", "h5py")}
+    backend = keras.backend.backend()
+    samples = {"train": parts.train.samples, "test": parts.test.samples}
+    if parts.validation is not None:
+        samples["validation"] = parts.validation.samples
     return {
-        "data": data.described,
-        "options": asdict(options),
-        "samples": {"train": data.train.samples, "test": data.test.samples},
-        "versions": {**versions, "python": platform.python_version(), "backend": keras.backend.backend()},
+        "data": {**data.described, "sample_shape": data.sample_shape, "targets": data.targets.as_dict()},
+        "options": options.as_dict(),
+        "samples": samples,
+        "versions": {
+            **versions,
+            backend: sys.modules[backend].__version__,
+            "python": platform.python_version(),
+            "backend": backend,
+        },
     }
-
-
-class _Run:
-    """One training: the epochs, and what is written after each."""
-
-    def __init__(self, folder: Path, options: Options, model: Any, data: Data) -> None:
-        self.folder = folder
-        self.options = options
-        self.model = model
-        self.train_data = data.train
-        self.test_data = data.test
-        self.history: list[dict[str, float]] = []
-        self._draw = True
-        self._began = 0.0
-        self._bar: tqdm[Any] | None = None
-
-    def train(self) -> None:
-        if self.options.method == "fit":
-            callback = keras.callbacks.LambdaCallback(
-                on_epoch_begin=lambda epoch, logs: self._begin(epoch),
-                on_train_batch_end=lambda batch, logs: self._step(logs),
-                on_epoch_end=lambda epoch, logs: self._end(logs),
-            )
-            epochs = self.options.epochs
-            self.model.fit(
-                self.train_data, validation_data=self.test_data, epochs=epochs, callbacks=[callback], verbose=0
-            )
-            return
-        for epoch in range(self.options.epochs):
-            self._begin(epoch)
-            sums, samples = dict.fromkeys(("loss", "accuracy"), 0.0), 0
-            for x, y in self.train_data:
-                self.model.reset_metrics()  # Keras before 3.15 would give running means, not those of this batch
-                logs = self.model.train_on_batch(x, y, return_dict=True)
-                samples += len(x)
-                sums = {name: total + float(logs[name]) * len(x) for name, total in sums.items()}
-                self._step({name: total / samples for name, total in sums.items()})
-            self.train_data.on_epoch_end()
-            scores = self.model.evaluate(self.test_data, verbose=0, return_dict=True)
-            means = {name: total / samples for name, total in sums.items()}
-            self._end({**means, **{f"val_{name}": score for name, score in scores.items()}})
-
-    def close(self) -> None:
-        """Take the progress bar away."""
-        if self._bar is not None:
-            self._bar.close()
-
-    def _begin(self, epoch: int) -> None:
-        self._began = time.perf_counter()
-        self._bar = tqdm(
-            total=len(self.train_data),
-            desc=f"epoch {epoch + 1}/{self.options.epochs}",
-            unit="batch",
-            leave=False,
-            disable=self.options.quiet,
-        )
-
-    def _step(self, logs: dict[str, float]) -> None:
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"loss {logs['loss']:.4f} acc {logs['accuracy']:.4f}", refresh=False)
-            self._bar.update()
-
-    def _end(self, logs: dict[str, float]) -> None:
-        self.close()
-        names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        self.history.append({name: float(logs[name]) for name in names})
-        write_history(self.folder, self.history)
-        if self._draw:
-            try:
-                draw_history(self.folder, self.history, f"{self.options.model}, {self.folder.name}")
-            except MissingExtraError as error:
-                self._draw = False
-                print(error, file=sys.stderr)
-        if not self.options.quiet:
-            last, seconds = self.history[-1], time.perf_counter() - self._began
-            print(
-                f"epoch {len(self.history)}/{self.options.epochs}  loss {last['loss']:.4f} acc {last['accuracy']:.4f}  "
-                f"test loss {last['val_loss']:.4f} acc {last['val_accuracy']:.4f}  {seconds:.1f} s",
-                flush=True,
-            )

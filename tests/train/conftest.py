@@ -16,7 +16,7 @@ SIDE, CLASSES = 8, 4
 def make_store(tmp_path: Path):
     """Return a function that writes arrays to a store, as 8-bit pictures where they are uint8, and returns its path."""
 
-    def make(x, y=None, *, kind="class", boundaries=(), name="data.h5"):
+    def make(x, y=None, *, kind="class", boundaries=(), name="data.h5", keys=None, shuffled=True, class_names=None):
         fields = {
             "x": Field("x", x.shape[1:], Encoding(x.dtype, x.dtype), min(7, len(x)), 255 if x.dtype == np.uint8 else 1)
         }
@@ -24,8 +24,12 @@ def make_store(tmp_path: Path):
         if y is not None:
             fields["y"] = Field("y", y.shape[1:], Encoding(y.dtype, y.dtype), len(y))
             values["y"] = y
+        if keys is not None:
+            values["key"] = np.array([key.encode() for key in keys])
+            fields["key"] = Field("key", (), Encoding(values["key"].dtype, values["key"].dtype), 9)
         classes = int(y.max()) + 1 if y is not None and kind == "class" else 0
-        header = Header(len(x), fields, True, 0, "test", boundaries, kind if y is not None else "", classes)
+        target_kind = kind if y is not None else ""
+        header = Header(len(x), fields, shuffled, 0, "test", boundaries, target_kind, classes, class_names)
         with HDF5Writer(tmp_path / name, header) as writer:
             for field, array in values.items():
                 for start in range(0, len(array), fields[field].block_length):

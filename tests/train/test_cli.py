@@ -35,23 +35,22 @@ def test_the_result_stands_last_and_nothing_of_tensorflow_anywhere(learnable, tm
     assert done.returncode == 0
     *shown, loss, accuracy, folder = done.stdout.splitlines(keepends=True)
     assert RESULT.fullmatch(loss + accuracy)
-    assert folder == "runs/data-1: model.keras, history.csv, config.json, history.png\n"
-    assert [line.split("  ")[0].split(":")[0].strip() for line in shown] == [
+    name, files = folder.rstrip("\n").split(": ")
+    left = {file.name for file in (tmp_path / "runs" / "data-1").iterdir()}
+    assert (name, set(files.split(", "))) == ("runs/data-1", left)
+    assert {"model.keras", "model-best.keras", "history.csv", "history.png", "config.json", "log.txt"} <= left
+    assert [line.split("  ")[0].split(":")[0].strip() for line in (shown[0], *shown[1::2])] == [
         "lenet, 18,376 parameters",
         "epoch 1/2",
         "epoch 2/2",
     ]
-    assert f"acc {accuracy.split()[-1]}  " in shown[-1]
+    assert all(re.fullmatch(r" +[\d,]+ samples/s, .*\n", line) for line in shown[2::2])
+    assert f"acc {accuracy.split()[-1]}  " in shown[-2]
+    assert (tmp_path / "runs" / "data-1" / "log.txt").read_text() == "".join([*shown, loss, accuracy])
     # On stderr there are the progress bars, each wiped out at its end, and nothing else.
     bars = [part for part in re.split("[\r\n]", done.stderr) if part.strip()]
     assert bars
     assert [part for part in bars if not re.match(r"epoch [12]/2: +\d+%\|", part)] == []
-    assert {file.name for file in (tmp_path / "runs" / "data-1").iterdir()} == {
-        "model.keras",
-        "history.csv",
-        "config.json",
-        "history.png",
-    }
 
 
 def test_quiet_by_the_module_prints_the_result_alone(learnable, tmp_path):
@@ -77,7 +76,7 @@ def in_process(tmp_path, monkeypatch, capfd):
 
     def run_here(*arguments):
         with pytest.raises(SystemExit) as stop:
-            command.run(train, arguments, name="train")
+            command.run(train, [str(argument) for argument in arguments], name="train")
         return stop.value.code, *capfd.readouterr()
 
     return run_here
@@ -91,8 +90,22 @@ WRONG = {
     "wrong choice": (
         ["--store", "text.h5", "--model", "alexnet"],
         2,
-        "error: .*'--model': 'alexnet' is not.*\n",
+        "error: --model: found 'alexnet', expected one of lenet, .*\n",
     ),
+    "size": (["--store", "a.h5", "--size", "4x4"], 2, "error: --size: found together with --store, expected .*\n"),
+    "before a subcommand": (
+        ["--store", "a.h5", "evaluate"],
+        2,
+        "error: found options before evaluate, expected them behind it; see train --help\n",
+    ),
+    "no subcommand": (["testing"], 2, "error: No such command 'testing'.*\n"),
+    "name": (["--store", "a.h5", "--shuffle", "window", "--name", "a/b"], 2, "error: --name: .*\n"),
+    "no model": (
+        ["evaluate", "--model", "runs", "--store", "a.h5"],
+        2,
+        "error: --model: found no model-best.keras .*\n",
+    ),
+    "no model file": (["predict", "--model", "a.keras", "--store", "a.h5", "o.csv"], 2, "error: --model a.keras: .*\n"),
     "nothing": ([], 2, "error: --store, --files: found neither, expected one: a store, or a folder of loose files\n"),
     "both": (["--store", "a.h5", "--files", "b"], 2, "error: --store, --files: found both, expected one: .*\n"),
 }
@@ -101,10 +114,11 @@ WRONG = {
 @pytest.mark.parametrize(("arguments", "code", "line"), WRONG.values(), ids=WRONG)
 def test_what_goes_wrong_is_one_line_and_an_exit_code(in_process, tmp_path, arguments, code, line):
     (tmp_path / "text.h5").write_text("not a store")
+    (tmp_path / "runs").mkdir()
     found, out, error = in_process(*arguments)
     assert (found, out) == (code, "")
     assert re.fullmatch(line, error)
-    assert not (tmp_path / "runs").exists()
+    assert not list((tmp_path / "runs").iterdir())
 
 
 def test_debug_shows_the_traceback(in_process):
@@ -121,3 +135,45 @@ def test_a_backend_that_is_not_installed_is_told(tmp_path):
     assert done.returncode == 1
     assert re.fullmatch(r'(.*\n)*error: found no Keras backend .* pip install "seekless\[tensorflow\]"\n', done.stderr)
     assert "Traceback" not in done.stderr
+
+
+def test_a_backend_that_is_asked_for_and_not_installed_is_told(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['jax'] = None\n")
+    done = run(TRAIN, tmp_path, "--store", "data.h5", "--backend", "jax", PYTHONPATH=path_with(tmp_path))
+    assert done.returncode == 1
+    assert re.fullmatch(r'(.*\n)*error: found no Keras backend .* pip install "seekless\[jax\]"\n', done.stderr)
+
+
+def path_with(folder):
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def test_a_run_is_tested_and_asked_by_its_folder(learnable, in_process, tmp_path):
+    learnable(keys=[f"train/{number:03d}.csv" for number in range(400)])
+    assert in_process("--store", "data.h5", "--epochs", 2, "--learning-rate", 3e-3, "--name", "a", "--quiet")[0] == 0
+    code, out, error = in_process("evaluate", "--model", "runs/a", "--store", "data.h5")
+    assert (code, error) == (0, "")
+    assert RESULT.fullmatch(out)
+    code, out, error = in_process(
+        "predict", "--model", "runs/a/model.keras", "--store", "data.h5", "out.csv", "--quiet"
+    )
+    assert (code, out, error) == (0, "", "")
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines[0] == "key,class,p_0,p_1,p_2,p_3"
+    assert [line.split(",")[0] for line in lines[1:]] == [f"train/{number:03d}.csv" for number in range(400)]
+    code, _, error = in_process("predict", "--model", "runs/a", "--store", "data.h5", "out.csv")
+    assert (code, error) == (
+        2,
+        "error: out.csv: found something there, expected a new name; --overwrite replaces a file\n",
+    )
+    code, out, _ = in_process("predict", "--model", "runs/a", "--store", "data.h5", "out.csv", "--overwrite")
+    assert (code, out) == (0, "out.csv: 400 samples\n")
+
+
+def test_the_help_says_which_options_are_of_loose_files(in_process):
+    code, out, _ = in_process("--help")
+    assert code == 0
+    said = " ".join(out.split())
+    for option in ("--labels FILE", "--delimiter CHAR", "--scale INTEGER", "--resize [stretch|fit|crop]"):
+        assert f"{option} With --files: " in said
+    assert "--rows" not in out

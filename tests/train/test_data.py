@@ -7,6 +7,12 @@ import seekless
 from seekless.errors import SourceNotFoundError, StoreFormatError, StoreNotFoundError, TrainError
 from seekless.train.data import open_data
 from seekless.train.options import Options
+from seekless.train.targets import Targets
+
+
+def opened(options):
+    """The parts that the options name."""
+    return open_data(options).open_parts(False)
 
 
 def numbers(part) -> list[int]:
@@ -20,7 +26,9 @@ def numbers(part) -> list[int]:
     ids=["a tenth", "told", "recorded", "told though recorded", "three recorded"],
 )
 def test_the_last_part_of_a_store_is_held_out(numbered, boundaries, fraction, edge):
-    data = open_data(Options(str(numbered(boundaries=boundaries)), batch_size=16, test_fraction=fraction))
+    data = opened(Options(str(numbered(boundaries=boundaries)), batch_size=16, test_fraction=fraction))
+    assert data.validation is None
+    assert data.watched is data.test
     train, test = numbers(data.train), numbers(data.test)
     assert sorted(train) == list(range(edge))
     assert train != sorted(train)
@@ -31,7 +39,7 @@ def test_the_last_part_of_a_store_is_held_out(numbered, boundaries, fraction, ed
 
 def test_the_seed_draws_the_order_and_not_the_part(numbered):
     path = str(numbered())
-    one, same, other = (open_data(Options(path, seed=seed)) for seed in (1, 1, 2))
+    one, same, other = (opened(Options(path, seed=seed)) for seed in (1, 1, 2))
     first, again, another = (numbers(data.train) for data in (one, same, other))
     assert first == again
     assert first != another
@@ -41,43 +49,115 @@ def test_the_seed_draws_the_order_and_not_the_part(numbered):
 
 def test_a_store_says_its_shape_classes_and_name(numbered):
     data = open_data(Options(str(numbered(name="digits.h5"))))
-    assert (data.name, data.sample_shape, data.class_count) == ("digits", (4, 4), 3)
+    assert (data.name, data.sample_shape, data.targets.class_count) == ("digits", (4, 4), 3)
     assert data.described["samples"] == 130
 
 
 def test_loose_files_hold_out_what_their_store_holds_out(tiny_csv, tiny_store):
     store, files = open_data(Options(str(tiny_store))), open_data(Options(files=str(tiny_csv.root)))
-    for one, other in ((store.train, files.train), (store.test, files.test)):
+    pairs = zip(
+        *((parts.train, parts.test) for parts in (store.open_parts(False), files.open_parts(False))), strict=True
+    )
+    for one, other in pairs:
         of_store, of_files = ({image.tobytes() for x, _ in part for image in x} for part in (one, other))
         assert of_store == of_files
         assert len(of_store) == one.samples == other.samples
-    assert (files.sample_shape, files.class_count) == (store.sample_shape, store.class_count)
+    assert (files.sample_shape, files.targets) == (store.sample_shape, store.targets)
 
 
-@pytest.mark.parametrize(
-    ("y", "found"),
-    [(np.linspace(0, 1, 20), "found targets that are numbers"), (None, "found no targets")],
-    ids=["numbers", "none"],
-)
-def test_a_store_without_classes_is_told(make_store, y, found):
-    path = make_store(np.zeros((20, 4, 4), np.uint8), y, kind="number")
-    with pytest.raises(TrainError, match=rf"data\.h5: {found}, expected targets that are classes, .* for lenet-wide"):
-        open_data(Options(str(path), model="lenet-wide"))
+def test_data_without_targets_is_told(make_store, tiny_csv):
+    path = make_store(np.zeros((20, 4, 4), np.uint8))
+    with pytest.raises(
+        TrainError, match=r"data\.h5: found no targets, expected classes or numbers to learn; .*--labels"
+    ):
+        open_data(Options(str(path)))
+    with pytest.raises(TrainError, match="data: found no targets, expected classes or numbers to learn"):
+        open_data(Options(files=str(tiny_csv.root), labels="none"))
 
 
-def test_files_without_classes_are_told(tiny_csv):
+def test_numbers_are_targets_too(make_store, tiny_csv):
+    path = make_store(np.zeros((20, 4, 4), np.uint8), np.linspace(0, 1, 40).reshape(20, 2), kind="number")
+    data = open_data(Options(str(path)))
+    assert (data.targets, data.targets.outputs) == (Targets("number", shape=(2,)), 2)
     (tiny_csv.root / "target.csv").write_text("".join(f"{number:05d},{number / 4}\n" for number in range(130)))
-    with pytest.raises(TrainError, match="data: found targets that are numbers, expected targets that are classes"):
-        open_data(Options(files=str(tiny_csv.root)))
+    assert open_data(Options(files=str(tiny_csv.root))).targets == Targets("number")
+
+
+@pytest.mark.parametrize("fraction", [None, 0.25], ids=["a tenth to test", "a quarter to test"])
+def test_the_validation_part_is_the_last_of_the_train_part(numbered, tiny_csv, fraction):
+    held = {"test_fraction": fraction, "validation_fraction": 0.2}
+    edge = 117 if fraction is None else 98
+    middle = edge - round(edge * 0.2)
+    parts = opened(Options(str(numbered()), **held))
+    assert sorted(numbers(parts.train)) == list(range(middle))
+    assert numbers(parts.validation) == list(range(middle, edge))
+    assert numbers(parts.test) == list(range(edge, 130))
+    assert parts.watched is parts.validation
+    files = opened(Options(files=str(tiny_csv.root), **held))
+    assert [part.samples for part in (files.train, files.validation, files.test)] == [middle, edge - middle, 130 - edge]
+    seen = [image.tobytes() for part in (files.train, files.validation, files.test) for x, _ in part for image in x]
+    assert len(set(seen)) == 130
+
+
+@pytest.mark.parametrize("shuffle", ["none", "window"])
+def test_samples_are_mixed_unless_told(numbered, shuffle):
+    train = numbers(opened(Options(str(numbered()), shuffle=shuffle)).train)
+    assert (train == sorted(train)) == (shuffle == "none")
+
+
+def test_loose_files_are_mixed_unless_told(tiny_csv):
+    orders = {
+        shuffle: [y.tolist() for _, y in opened(Options(files=str(tiny_csv.root), shuffle=shuffle)).train]
+        for shuffle in (None, "full", "none")
+    }
+    assert orders[None] == orders["full"] != orders["none"]
+
+
+def test_the_window_is_handed_on(numbered):
+    parts = opened(Options(str(numbered()), window_bytes=1000, validation_fraction=0.1))
+    assert {part._maker.options.window_bytes for part in (parts.train, parts.validation, parts.test)} == {1000}
+
+
+def test_class_targets_come_as_rows_where_asked(numbered, tiny_csv):
+    for options in (Options(str(numbered())), Options(files=str(tiny_csv.root))):
+        data = open_data(options)
+        parts = data.open_parts(True)
+        for part in (parts.train, parts.test):
+            assert part[0][1].shape[1:] == (data.targets.class_count,)
+
+
+def test_the_targets_of_the_train_part_are_those_of_its_batches(numbered, tiny_csv):
+    for options in (Options(str(numbered())), Options(files=str(tiny_csv.root))):
+        data = open_data(options)
+        batches = [y for _, y in data.open_parts(False).train]
+        assert sorted(data.train_targets().tolist()) == sorted(np.concatenate(batches).tolist())
+
+
+def test_a_store_that_is_not_shuffled_is_pointed_out(numbered):
+    warning = open_data(Options(str(numbered(shuffled=False)))).warning
+    assert "data.h5: its samples are not shuffled" in warning
+    assert open_data(Options(str(numbered()))).warning == ""
+
+
+def test_the_checksum_of_a_store_tells_stores_apart(numbered):
+    one, same = (open_data(Options(str(numbered(name=name)))).described["checksum"] for name in ("a.h5", "b.h5"))
+    others = [numbered(131), numbered(boundaries=(100, 130)), numbered(shuffled=False, name="c.h5")]
+    assert one == same
+    found = [open_data(Options(str(path))).described["checksum"] for path in others]
+    assert len({one, *found}) == 3  # the second has taken the place of the first
 
 
 @pytest.mark.parametrize(
     ("count", "options", "found"),
-    [(1, {}, "1 samples to train and 0"), (3, {"test_fraction": 0.99}, "0 samples to train and 3")],
-    ids=["nothing to test on", "nothing to train on"],
+    [
+        (1, {}, "1 samples, 1 to train, 0 to test"),
+        (3, {"test_fraction": 0.99}, "3 samples, 0 to train, 3 to test"),
+        (9, {"validation_fraction": 0.01}, "9 samples, 8 to train, 1 to test, 0 to validate"),
+    ],
+    ids=["nothing to test on", "nothing to train on", "nothing to validate on"],
 )
 def test_a_part_without_samples_is_told(numbered, count, options, found):
-    with pytest.raises(TrainError, match=rf"data\.h5: found {found} to test on, expected at least one each"):
+    with pytest.raises(TrainError, match=rf"data\.h5: found {found}; expected at least one each"):
         open_data(Options(str(numbered(count)), **options))
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -30,8 +31,11 @@ def test_a_model_learns_and_leaves_a_folder_that_shows_it(learnable, tmp_path, c
     result = train_model(options(path, tmp_path, method=method, epochs=3, learning_rate=3e-3, quiet=False))
     assert result.accuracy > 0.9
     assert result.folder == tmp_path / "runs" / "digits-1"
-    left = sorted(file.name for file in result.folder.iterdir())
-    assert left == ["config.json", "history.csv", "history.png", "model.keras"]
+    left = {file.name for file in result.folder.iterdir()}
+    assert left - {"mistakes.png"} == {
+        *("model.keras", "model-best.keras", "history.csv", "history.png", "confusion.png", "config.json", "log.txt")
+    }
+    assert ("mistakes.png" in left) == (result.accuracy < 1)
 
     test = StoreSequence(path, 40, split=(0.9, 1.0), shuffle=False)
     loss, accuracy = keras.models.load_model(result.folder / "model.keras").evaluate(test, verbose=0)
@@ -56,13 +60,16 @@ def test_a_model_learns_and_leaves_a_folder_that_shows_it(learnable, tmp_path, c
     assert config["data"]["store"] == str(path)
     assert {"seekless", "keras", "numpy", "h5py", "python", "backend"} <= set(config["versions"])
 
-    shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == "lenet, 18,376 parameters: 360 samples to train, 40 to test"
-    assert [line.split("  ")[0] for line in shown[1:]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
-    last = history[-1]
-    assert f"loss {last['loss']:.4f} acc {last['accuracy']:.4f}" in shown[-1]
-    assert all(len(line) < 80 for line in shown)
-    assert f"test loss {last['val_loss']:.4f} acc {last['val_accuracy']:.4f}" in shown[-1]
+    shown = capsys.readouterr().out
+    assert (result.folder / "log.txt").read_text().startswith(shown)
+    first, *lines = shown.splitlines()
+    assert first == "lenet, 18,376 parameters: 360 samples to train, 40 to test"
+    assert [line.split("  ")[0] for line in lines[::2]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert all(re.match(r" {11}[\d,]+ samples/s, \d+% of it waiting for data", line) for line in lines[1::2])
+    assert all(len(line) < 80 for line in lines)
+    last, line = history[-1], lines[-2]
+    assert f"loss {last['loss']:.4f} acc {last['accuracy']:.4f}" in line
+    assert f"test loss {last['val_loss']:.4f} acc {last['val_accuracy']:.4f}" in line
 
 
 def test_the_same_seed_gives_the_same_training_by_either_method(learnable, tmp_path):
@@ -96,8 +103,8 @@ def test_samples_that_the_model_cannot_take_are_told_and_no_run_is_begun(make_st
 class Noting:
     """Stands where a model stands; its loss is the number of the batch, its accuracy that of the samples seen."""
 
-    def __init__(self, shape, classes):
-        self.shape, self.classes = shape, classes
+    def __init__(self, shape, classes, linear):
+        self.shape, self.classes, self.linear = shape, classes, linear
         self.epochs, self.tests = [], []
         self.ended, self.resets = True, 0
 
@@ -110,7 +117,11 @@ class Noting:
     def reset_metrics(self):
         self.resets += 1
 
-    def train_on_batch(self, x, y, return_dict):
+    def predict_on_batch(self, x):
+        return np.tile(np.array([[0.5, 0.3, 0.2]]), (len(x), 1))
+
+    def train_on_batch(self, x, y, return_dict, **weights):
+        self.weights = weights
         if self.ended:
             self.epochs.append([])
             self.ended = False
@@ -130,7 +141,9 @@ class Noting:
 def noting(monkeypatch):
     """The models that were built by the name of "lenet"."""
     built = []
-    monkeypatch.setitem(MODELS, "lenet", lambda *arguments: built.append(Noting(*arguments)) or built[-1])
+    monkeypatch.setitem(
+        MODELS, "lenet", lambda *arguments, **words: built.append(Noting(*arguments, **words)) or built[-1]
+    )
     return built
 
 
@@ -143,6 +156,7 @@ def test_train_on_batch_sees_each_sample_once_an_epoch_and_none_of_the_test(numb
     (model,) = noting
     assert (model.shape, model.classes) == ((4, 4), 3)
     assert model.compiled == ("Adam", pytest.approx(1e-3), "sparse_categorical_crossentropy", ["accuracy"])
+    assert model.weights == {}
     assert [sorted(numbers(epoch)) for epoch in model.epochs] == 3 * [list(range(117))]
     assert len({tuple(numbers(epoch)) for epoch in model.epochs}) == 3
     assert [numbers(test) for test in model.tests] == 4 * [list(range(117, 130))]  # each epoch, and at the end
@@ -199,7 +213,7 @@ def test_nothing_is_left_of_a_run_that_ended_no_epoch(numbered, tmp_path, noting
     assert list((tmp_path / "runs").iterdir()) == []
 
 
-def test_a_model_that_cannot_be_saved_leaves_no_half_of_it(numbered, tmp_path, noting, monkeypatch):
+def test_a_model_that_cannot_be_saved_leaves_no_half_of_it(numbered, tmp_path, noting, monkeypatch, capsys):
     def full(self, path):
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device")
@@ -208,7 +222,7 @@ def test_a_model_that_cannot_be_saved_leaves_no_half_of_it(numbered, tmp_path, n
     with pytest.raises(OSError, match="No space left"):
         train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=1))
     left = {path.name for path in (tmp_path / "runs" / "data-1").iterdir()}
-    assert left == {"config.json", "history.csv", "history.png"}
+    assert left == {"config.json", "history.csv", "log.txt"}
 
 
 def test_history_is_written_after_each_epoch(numbered, tmp_path, noting, monkeypatch, capfd):
@@ -221,10 +235,12 @@ def test_history_is_written_after_each_epoch(numbered, tmp_path, noting, monkeyp
     with pytest.raises(KeyboardInterrupt):
         train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=5))
     folder = tmp_path / "runs" / "data-1"
-    message = f"{folder}: 2 of 5 epochs, history.csv and config.json; no model was saved\n"
+    message = f"{folder}: 2 of 5 epochs; model-best.keras is that of epoch 1\n"
     assert message in capfd.readouterr().err
+    assert (folder / "log.txt").read_text().endswith(message)
     assert len((folder / "history.csv").read_text().splitlines()) == 3
-    assert sorted(file.name for file in folder.iterdir()) == ["config.json", "history.csv", "history.png"]
+    left = {file.name for file in folder.iterdir()}
+    assert left == {"config.json", "history.csv", "history.png", "log.txt", "model-best.keras"}
 
 
 def test_without_matplotlib_training_goes_on_and_says_so_once(numbered, tmp_path, noting, monkeypatch, capsys):
@@ -233,7 +249,8 @@ def test_without_matplotlib_training_goes_on_and_says_so_once(numbered, tmp_path
     said = [line for line in capsys.readouterr().err.splitlines() if "matplotlib" in line]
     assert said == ['history.png is not drawn: found no matplotlib; install it with pip install "seekless[plot]"']
     assert len(result.history) == 3
-    assert sorted(file.name for file in result.folder.iterdir()) == ["config.json", "history.csv", "model.keras"]
+    left = {file.name for file in result.folder.iterdir()}
+    assert left == {"config.json", "history.csv", "log.txt", "mistakes.png", "model-best.keras", "model.keras"}
 
 
 # errors in the middle of a training

@@ -9,11 +9,13 @@ from seekless.train.options import Options
 def test_a_store_is_enough():
     options = Options(store="data.h5")
     assert (options.model, options.method, options.epochs, options.batch_size) == ("lenet", "fit", 5, 64)
-    assert (options.learning_rate, options.seed, options.test_fraction, options.out) == (1e-3, 0, None, "runs")
+    assert (options.learning_rate, options.seed, options.test_fraction, options.out) == (None, 0, None, "runs")
+    assert options.decoding == {}
 
 
 WRONG = {
-    "model": ({"model": "alexnet"}, "--model: found 'alexnet', expected one of lenet, lenet-wide"),
+    "model": ({"model": "alexnet"}, "--model: found 'alexnet', expected one of lenet, lenet-wide, package"),
+    "path": ({"model": "models/net.py:build"}, r"--model: found 'models/net.py:build', expected one of lenet"),
     "method": ({"method": "guess"}, "--method: found 'guess', expected one of fit, train-on-batch"),
     "epochs": ({"epochs": 0}, "--epochs: found 0, expected 1 or more"),
     "batch size": ({"batch_size": -1}, "--batch-size: found -1, expected 1 or more"),
@@ -27,6 +29,35 @@ WRONG = {
     "two sources": ({"files": "data"}, "--store, --files: found both, expected one: a store, or a folder"),
     "no source": ({"store": None}, "--store, --files: found neither, expected one: a store, or a folder"),
     "labels": ({"labels": "target.csv"}, "--labels: found together with --store, expected only with --files"),
+    "column": ({"target_columns": ("a",)}, "--target-column: found together with --store, expected only with --files"),
+    "skip": ({"skip_rows": 1}, "--skip-rows: found together with --store, expected only with --files"),
+    "window": (
+        {"store": None, "files": "data", "window_bytes": 9},
+        "--window-bytes: found together with --files, expected only with --store",
+    ),
+    "no window": ({"window_bytes": 0}, "--window-bytes: found 0, expected 1 or more"),
+    "mixed files": (
+        {"store": None, "files": "data", "shuffle": "window"},
+        "--shuffle: found 'window' with --files, expected full or none",
+    ),
+    "shuffle": ({"shuffle": "some"}, "--shuffle: found 'some', expected one of window, batch, full, none"),
+    "backend": ({"backend": "mxnet"}, "--backend: found 'mxnet', expected one of tensorflow, jax, torch"),
+    "weights": ({"class_weight": "equal"}, "--class-weight: found 'equal', expected one of balanced"),
+    "no validation": (
+        {"validation_fraction": 0.0},
+        r"--validation-fraction: found 0\.0, expected a number between 0 and",
+    ),
+    "patience": ({"early_stopping": 0}, "--early-stopping: found 0, expected 1 or more"),
+    "name": ({"name": "../x"}, "--name: found '../x', expected the name of a folder, without a path"),
+    "no name": ({"name": ""}, "--name: found '', expected the name of a folder"),
+    "board": (
+        {"tensorboard": True, "method": "train-on-batch"},
+        "--tensorboard: found with --method train-on-batch, expected --method fit",
+    ),
+    "precision": (
+        {"mixed_precision": True, "model": "a.keras"},
+        r"--mixed-precision: found with a\.keras, whose layers keep the precision they were saved with",
+    ),
     "size": ({"size": (8, 8)}, "--size: found together with --store, expected only with --files"),
 }
 
@@ -49,3 +80,22 @@ def test_values_at_the_edge_are_taken(given):
 def test_decoding_names_only_what_is_given():
     options = Options(files="data", labels="target.csv", size=(8, 9), channels=1)
     assert options.decoding == {"labels": "target.csv", "size": (8, 9), "channels": 1}
+
+
+@pytest.mark.parametrize(
+    ("model", "function"),
+    [
+        ("nets:build", ("nets", "build")),
+        ("my.nets.deep:make_2", ("my.nets.deep", "make_2")),
+        ("lenet", None),
+        ("run/model.keras", None),
+    ],
+)
+def test_a_function_is_told_from_a_file(model, function):
+    assert Options("data.h5", model=model).model_function == function
+
+
+def test_every_option_goes_into_the_configuration():
+    found = Options("data.h5", metrics=("accuracy", "mae"), window_bytes=9).as_dict()
+    assert set(found) == set(Options.__dataclass_fields__)
+    assert (found["metrics"], found["window_bytes"]) == (("accuracy", "mae"), 9)

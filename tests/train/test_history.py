@@ -1,7 +1,6 @@
-"""What a run leaves: numbered folders, a table, a picture, its configuration."""
+"""The history of a run, as a table and as a picture."""
 
 import csv
-import json
 import sys
 
 import numpy as np
@@ -9,27 +8,12 @@ import pytest
 from PIL import Image
 
 from seekless.errors import MissingExtraError
-from seekless.train.report import draw_history, new_run_folder, write_config, write_history
+from seekless.train.history import draw_history, figure_of, ordered, write_history
 
 HISTORY = [
     {"loss": 1.5, "accuracy": 0.1 + 0.2, "val_loss": 1.25, "val_accuracy": 0.5},
     {"loss": 0.5, "accuracy": 0.75, "val_loss": 1 / 3, "val_accuracy": 1.0},
 ]
-
-
-def test_runs_are_numbered(tmp_path):
-    out = tmp_path / "deep" / "runs"
-    made = [new_run_folder(out, "data").name for _ in range(3)] + [new_run_folder(out, "other").name]
-    assert made == ["data-1", "data-2", "data-3", "other-1"]
-    assert sorted(path.name for path in out.iterdir()) == sorted(made)
-
-
-def test_no_run_takes_the_place_of_another(tmp_path):
-    (tmp_path / "data-1").write_text("a file of the user's")
-    (tmp_path / "data-3").mkdir()
-    (tmp_path / "data-3" / "model.keras").write_text("trained for days")
-    assert [new_run_folder(tmp_path, "data").name for _ in range(2)] == ["data-2", "data-4"]
-    assert (tmp_path / "data-3" / "model.keras").read_text() == "trained for days"
 
 
 def test_the_history_is_a_line_an_epoch_and_gives_its_numbers_back(tmp_path):
@@ -41,12 +25,6 @@ def test_the_history_is_a_line_an_epoch_and_gives_its_numbers_back(tmp_path):
     assert [[float(value) for value in line] for line in lines] == [
         [number, *logs.values()] for number, logs in enumerate(HISTORY, 1)
     ]
-
-
-def test_the_configuration_is_json_that_reads_back(tmp_path):
-    config = {"options": {"seed": 3, "model": "lenet", "test_fraction": None}, "data": {"store": "d\u00e4ta.h5"}}
-    write_config(tmp_path, config)
-    assert json.loads((tmp_path / "config.json").read_text(encoding="utf-8")) == config
 
 
 def drawn(folder) -> np.ndarray:
@@ -94,3 +72,38 @@ def test_without_matplotlib_the_message_names_the_extra(tmp_path, monkeypatch):
     with pytest.raises(MissingExtraError, match=r'found no matplotlib; install it with pip install "seekless\[plot\]"'):
         draw_history(tmp_path, HISTORY, "lenet, data-1")
     assert not (tmp_path / "history.png").exists()
+
+
+def test_many_metrics_make_many_panels(tmp_path):
+    sizes = []
+    for count in range(1, 6):
+        names = ["loss", "accuracy", "b", "c", "d"][:count]
+        logs = {name: 0.5 for name in (*names, *(f"val_{name}" for name in names))}
+        draw_history(tmp_path, [logs, logs], "lenet, data-1")
+        sizes.append(drawn(tmp_path).shape[:2])
+    assert sizes == [(504, 1200), (504, 1200), (504, 1800), (1008, 1200), (1008, 1800)]
+
+
+def test_the_best_epoch_is_marked(tmp_path):
+    draw_history(tmp_path, HISTORY, "lenet, data-1", watched="validation")
+    plain = drawn(tmp_path)
+    draw_history(tmp_path, HISTORY, "lenet, data-1", watched="validation", best=2)
+    assert near(drawn(tmp_path), "#d1495b") > near(plain, "#d1495b") + 50
+
+
+def test_a_name_that_is_no_formula_is_drawn(tmp_path):
+    draw_history(tmp_path, HISTORY, "lenet, $\\frac$ \u9dfa")
+    assert drawn(tmp_path).shape == (504, 1200, 3)
+
+
+def test_the_loss_comes_first_and_the_train_part_before_the_other():
+    logs = {"accuracy": 1, "val_accuracy": 2, "val_loss": 3, "loss": np.float32(4)}
+    assert list(ordered(logs).items()) == [("loss", 4.0), ("accuracy", 1.0), ("val_loss", 3.0), ("val_accuracy", 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.97125, "0.9712"), (0.0, "0.0000"), (2e-5, "2e-05"), (1234567.0, "1.235e+06"), (float("nan"), "nan")],
+)
+def test_figures_keep_digits_that_say_something(value, text):
+    assert figure_of(value) == text

@@ -1,0 +1,185 @@
+"""Where the time of an epoch goes: how long training waits for data, and what is read from the disk.
+
+Keras asks for batches in threads of its own and some ahead, so the time spent inside `__getitem__` is not what training
+waits. Training wants batch k when its step k begins, and has it when the k-th request of the epoch is answered: it
+waits from the one to the other, and not at all where the answer came first. What Keras does before it asks, such as
+compiling in the first step, and what it does with the answer, such as copying it into a tensor, counts as training.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seekless.loader.files import FileSequence
+from seekless.loader.sequence import StoreSequence
+
+__all__ = ["Clock", "Spent", "TimedFiles", "TimedStore", "advice", "bytes_from_disk"]
+
+# Linux counts for each process what came from a disk and not from the page cache.
+COUNTERS = Path("/proc/self/io")
+# Up to this share of its time training may wait before it is worth saying what would help.
+WORTH_SAYING = 0.1
+# Nor are seconds that nobody notices.
+NOTICED = 0.1
+
+
+@dataclass(frozen=True)
+class Spent:
+    """The time of the train part of one epoch.
+
+    Attributes:
+        samples: Samples trained on.
+        seconds: From the first request to the end of the last step.
+        waited: Seconds of it that training waited for data; None where that is not known.
+        disk_bytes: Bytes that the process read from disks in that time; None where the system does not count them.
+    """
+
+    samples: int
+    seconds: float
+    waited: float | None
+    disk_bytes: int | None
+
+    @property
+    def share(self) -> float:
+        """The share of the time that training waited for data; 0 where that is not known."""
+        return (self.waited or 0.0) / max(self.seconds, 1e-9)
+
+    def __str__(self) -> str:
+        seconds = max(self.seconds, 1e-9)
+        parts = [f"{self.samples / seconds:,.0f} samples/s"]
+        if self.waited is not None:
+            parts.append(f"{100 * self.share:.0f}% of it waiting for data")
+        if self.disk_bytes is not None:
+            rate = f"{self.disk_bytes / seconds / 1e6:,.1f} MB/s" if self.disk_bytes else "nothing"
+            parts.append(f"{rate} from disk")
+        return ", ".join(parts)
+
+
+@dataclass
+class Clock:
+    """Notes when training wants a batch and when it is ready, in one epoch at a time."""
+
+    began: float = 0.0
+    ended: float = 0.0
+    steps: int = 0
+    disk: tuple[int | None, int | None] = (None, None)
+    wanted: list[float] = field(default_factory=list)
+    answered: list[tuple[float, float]] = field(default_factory=list)
+
+    def begin(self, steps: int) -> None:
+        """Begin an epoch of so many steps; what Keras read before to look ahead plays no part."""
+        self.steps, self.wanted, self.answered = steps, [], []
+        self.disk = (bytes_from_disk(), None)
+        self.began = self.ended = time.perf_counter()
+
+    def want(self) -> None:
+        """Note that a step begins."""
+        self.wanted.append(time.perf_counter())
+
+    def answer(self, asked: float) -> None:
+        """Note that a batch is ready that was asked for at a time of `time.perf_counter`."""
+        self.answered.append((asked, time.perf_counter()))
+
+    def step(self) -> None:
+        """Note that a step is done."""
+        self.ended = time.perf_counter()
+        if len(self.wanted) == self.steps:  # what follows reads another part
+            self.disk = (self.disk[0], bytes_from_disk())
+
+    def spent(self, samples: int) -> Spent:
+        """Return where the time of the epoch went.
+
+        Args:
+            samples: Samples trained on.
+        """
+        waited = None
+        if self.wanted and len(self.answered) >= len(self.wanted):
+            steps = zip(self.wanted, self.answered, strict=False)  # beyond the steps lie batches that were read ahead
+            waited = sum(max(0.0, ready - max(wanted, asked)) for wanted, (asked, ready) in steps)
+        before, after = self.disk
+        read = None if before is None or after is None else after - before
+        return Spent(samples, self.ended - self.began, waited, read)
+
+
+def advice(spent: Spent, *, loose: bool, compressed: bool, part_bytes: int, window_bytes: int) -> str:
+    """Return what would help where training waits for data more than a tenth of its time, long enough to notice.
+
+    Args:
+        spent: Where the time of an epoch went.
+        loose: Training reads loose files.
+        compressed: The store's samples are compressed.
+        part_bytes: Decoded bytes of the samples to train on.
+        window_bytes: Decoded bytes that are mixed at one time.
+
+    Returns:
+        A line, or "" where training hardly waits.
+    """
+    if spent.share <= WORTH_SAYING or (spent.waited or 0.0) < NOTICED:
+        return ""
+    waits = f"training waits for data {100 * spent.share:.0f}% of the time"
+    if loose:
+        return f"{waits}: convert the files to a store and train with --store"
+    helps = []
+    if spent.disk_bytes:
+        if part_bytes > window_bytes:
+            helps.append(f"--window-bytes {part_bytes}, if memory holds twice that, reads the part once for all epochs")
+        if not compressed:
+            helps.append("a store converted with compression has fewer bytes to read")
+        helps.append("a faster disk gives more")
+        return f"{waits}, and reads from disk: " + "; ".join(helps)
+    helps.append("a larger --batch-size takes less time a sample")
+    if compressed:
+        helps.append("a store with a faster codec, or without compression, has less to decode")
+    return f"{waits}, though nothing comes from disk: " + "; ".join(helps)
+
+
+class TimedStore(StoreSequence):
+    """A `StoreSequence` that tells a clock when a batch is ready.
+
+    Args:
+        clock: The clock.
+        *arguments: As for `StoreSequence`.
+        **options: As for `StoreSequence`.
+    """
+
+    def __init__(self, clock: Clock, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._clock = clock
+
+    def __getitem__(self, index: int) -> Any:
+        """Return a batch; see `StoreSequence`."""
+        asked = time.perf_counter()
+        batch = super().__getitem__(index)
+        self._clock.answer(asked)
+        return batch
+
+
+class TimedFiles(FileSequence):
+    """A `FileSequence` that tells a clock when a batch is ready.
+
+    Args:
+        clock: The clock.
+        *arguments: As for `FileSequence`.
+        **options: As for `FileSequence`.
+    """
+
+    def __init__(self, clock: Clock, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._clock = clock
+
+    def __getitem__(self, index: int) -> Any:
+        """Return a batch; see `FileSequence`."""
+        asked = time.perf_counter()
+        batch = super().__getitem__(index)
+        self._clock.answer(asked)
+        return batch
+
+
+def bytes_from_disk() -> int | None:
+    """Return the bytes that this process has read from disks so far; None where the system does not count them."""
+    try:
+        lines = COUNTERS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("read_bytes:")), None)
