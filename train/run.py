@@ -121,6 +121,7 @@ class Run:
             epochs=self.options.epochs,
             class_weight=self._weights,
             callbacks=callbacks,
+            shuffle=False,  # the order is the sequence's; Keras' own would mix the batches of --shuffle none
             verbose=0,
         )
 

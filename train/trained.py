@@ -21,6 +21,9 @@ from seekless.train.targets import Targets
 
 __all__ = ["Trained", "evaluate", "open_trained", "predict"]
 
+# Keys that are turned into text at one time.
+GROUP = 4096
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -172,8 +175,9 @@ def _keys(store: Store) -> Iterator[str]:
         yield from map(str, range(len(store)))
         return
     for _, keys in pieces(store.tables["key"]):
-        for key in keys.tolist():
-            yield key.decode()
+        for start in range(0, len(keys), GROUP):  # as Python objects they take many times their bytes
+            for key in keys[start : start + GROUP].tolist():
+                yield key.decode()
 
 
 def _guessed(model: Any, outputs: tuple[int, ...]) -> Targets:

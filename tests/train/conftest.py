@@ -43,6 +43,24 @@ def make_store(tmp_path: Path):
 
 
 @pytest.fixture
+def quick(monkeypatch):
+    """Let "lenet" be one dense layer, and let no picture be drawn: both take most of the time of a short training."""
+    import keras
+
+    from seekless.train import fit, run
+    from seekless.train.models import MODELS
+
+    def dense(shape, outputs, linear=False):
+        activation = "linear" if linear else "softmax"
+        layers = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(outputs, activation=activation)]
+        return keras.Sequential(layers)
+
+    monkeypatch.setitem(MODELS, "lenet", dense)
+    monkeypatch.setattr(run, "draw_history", lambda *arguments, **words: None)
+    monkeypatch.setattr(fit, "draw_confusion", lambda *arguments: None)
+
+
+@pytest.fixture
 def learnable(make_store):
     """Return a function that makes a store of 8 x 8 pictures whose class is which pair of rows holds a bright one."""
 

@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from seekless.errors import MissingExtraError
+from seekless.errors import MissingExtraError, OptionError
 from seekless.train.backend import start_keras
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -86,3 +86,30 @@ def test_missing_keras_itself_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(MissingExtraError, match=r'found no Keras backend .* pip install "seekless\[tensorflow\]"'):
         start_keras(quiet=False)
+
+
+def test_a_backend_is_handed_to_keras_before_it_starts(backend, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "")
+    backend()
+    sys.modules["keras"].backend = types.SimpleNamespace(backend=lambda: "jax")
+    start_keras(quiet=True, backend="jax")
+    assert os.environ["KERAS_BACKEND"] == "jax"
+
+
+def test_a_missing_backend_that_was_asked_for_is_named(backend, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "")
+    backend(ImportError("libsomething: cannot open"))
+    sys.modules["keras"].backend = types.SimpleNamespace(backend=lambda: "torch")
+    with pytest.raises(MissingExtraError, match=r'pip install "seekless\[torch\]"'):
+        start_keras(quiet=True, backend="torch")
+
+
+def test_a_process_keeps_the_backend_it_began_with(backend, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    backend()
+    sys.modules["keras"].backend = types.SimpleNamespace(backend=lambda: "tensorflow")
+    with pytest.raises(
+        OptionError, match="--backend: found Keras running on tensorflow, expected jax; a process keeps"
+    ):
+        start_keras(quiet=True, backend="jax")
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"

@@ -73,3 +73,10 @@ def test_samples_that_are_no_pictures_are_told(name, shape, found):
     message = f"--model {name}: found samples of shape {found}, expected pictures: .*4 x 4 or larger"
     with pytest.raises(TrainError, match=message):
         MODELS[name](shape, 10)
+
+
+@pytest.mark.parametrize("build", [lenet, lenet_wide], ids=["lenet", "wide"])
+def test_numbers_come_out_as_they_are(build):
+    model = build((8, 8), 3, linear=True)
+    assert model.layers[-1].activation == keras.activations.linear
+    assert model.output_shape == (None, 3)

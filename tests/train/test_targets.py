@@ -1,0 +1,36 @@
+"""What is to be learnt, and what a class weighs."""
+
+import numpy as np
+import pytest
+
+from seekless.train.targets import Targets, balanced_weights
+
+
+@pytest.mark.parametrize(
+    ("targets", "outputs", "text"),
+    [
+        (Targets("class", 10), 10, "10 classes"),
+        (Targets("class", 1), 1, "1 class"),
+        (Targets("number"), 1, "one number"),
+        (Targets("number", shape=(3,)), 3, "3 numbers"),
+    ],
+)
+def test_a_model_gives_as_many_numbers_as_there_are_to_learn(targets, outputs, text):
+    assert (targets.outputs, str(targets)) == (outputs, text)
+
+
+@pytest.mark.parametrize("targets", [Targets("class", 2, ("cat", "dog")), Targets("number", shape=(3,))])
+def test_targets_come_back_from_json(targets):
+    assert Targets.of_dict(targets.as_dict()) == targets
+
+
+def test_classes_are_called_by_name_or_number():
+    assert (Targets("class", 2, ("cat", "dog")).name(1), Targets("class", 2).name(1)) == ("dog", "1")
+
+
+def test_every_class_counts_alike():
+    classes = np.array([0] * 6 + [1] * 3 + [3])
+    weights = balanced_weights(classes, 4)
+    assert weights == {0: pytest.approx(10 / 24), 1: pytest.approx(10 / 12), 2: 1.0, 3: 2.5}
+    full = balanced_weights(np.array([0, 0, 0, 1]), 2)
+    assert np.mean([full[number] for number in (0, 0, 0, 1)]) == pytest.approx(1)
