@@ -29,15 +29,20 @@ Arrays = tuple[np.ndarray, np.ndarray]
 
 def digits(data: Path | None, count: int, work: Path) -> Arrays:
     """Return all digits and their labels, float64 (n, 28, 28) and int64 (n,), in the order of their files."""
+    store = seekless.open(digits_store(data, count, work))
+    x, y = store[:]
+    order = np.argsort(np.array(store.keys))
+    return x[order], y[order]
+
+
+def digits_store(data: Path | None, count: int, work: Path) -> Path:
+    """Pack a folder of digits, or as many as are wanted that are drawn here; return the store."""
     if data is None:
         data = work / "data"
         maker = HERE.parent / "data" / "make_digits.py"
         subprocess.run([sys.executable, maker, data, "--count", str(count)], check=True)
     seekless.pack(data, work / "all.h5", progress=False)
-    store = seekless.open(work / "all.h5")
-    x, y = store[:]
-    order = np.argsort(np.array(store.keys))
-    return x[order], y[order]
+    return work / "all.h5"
 
 
 def write_store(work: Path, name: str, x: np.ndarray, y: np.ndarray) -> Path:

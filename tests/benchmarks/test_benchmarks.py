@@ -18,6 +18,7 @@ TOYS = {
     "convert.py": ["--csv", "40", "--png", "40", "--photo", "4", "--repeats", "1"],
     "convert_memory.py": ["--photo", "8", "--workers", "1", "--million", "--tiny", "100"],
     "seek_distance.py": ["--count", "60"],
+    "articles.py": ["--count", "200", "--seeds", "2", "--epochs", "1"],
     "accuracy.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
 }
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is told by Linux's /proc")
