@@ -40,6 +40,7 @@ def start_keras(*, quiet: bool, backend: str | None = None) -> None:
             import keras
 
             keras.ops.zeros(1)
+            keras.utils.set_random_seed(0)  # brings up TensorFlow beside another backend, where it is installed
     except ImportError as error:
         extra = error.name if error.name in EXTRAS else backend or "tensorflow"
         raise MissingExtraError(

@@ -17,6 +17,7 @@ MOST_CLASSES = 40
 # With more, counts in the fields are too small to read.
 MOST_COUNTED = 24
 LONGEST_NAME = 24
+LETTER = 0.085  # inches
 
 
 def draw_confusion(folder: Path, outcome: Outcome, targets: Targets, title: str) -> None:
@@ -49,7 +50,7 @@ def draw_confusion(folder: Path, outcome: Outcome, targets: Targets, title: str)
                 colour = "white" if shares[row, column] > 0.4 else "#222222"
                 panel.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=8)
     small = 9 if counted else 7
-    upright = longest > 3
+    upright = longest * LETTER > (side - 1.0 - 0.075 * longest) / len(chosen)
     panel.set_xticks(range(len(names)), names, rotation=90 if upright else 0, fontsize=small)
     panel.set_yticks(range(len(names)), names, fontsize=small)
     panel.tick_params(length=0)
@@ -60,7 +61,7 @@ def draw_confusion(folder: Path, outcome: Outcome, targets: Targets, title: str)
     panel.tick_params(which="minor", length=0)
     panel.set_xlabel("taken for")
     panel.set_ylabel("true class")
-    bar = figure.colorbar(image, ax=panel, shrink=0.6, aspect=25, ticks=np.sqrt([0, 0.01, 0.05, 0.2, 0.5, 1]))
+    bar = figure.colorbar(image, ax=panel, shrink=0.6, aspect=25, pad=0.06, ticks=np.sqrt([0, 0.01, 0.05, 0.2, 0.5, 1]))
     bar.ax.set_yticklabels(["0", "1%", "5%", "20%", "50%", "100%"], fontsize=8)
     bar.ax.set_title("of the\ntrue class", fontsize=8, color=MUTED)
     bar.outline.set_visible(False)
