@@ -200,7 +200,7 @@ def checksum(store: Store) -> str:
         for name, field in sorted(header.fields.items())
     }
     facts = [len(store), header.shuffled, header.seed, header.boundaries, header.target_kind, header.class_count]
-    check = zlib.crc32(json.dumps([facts, header.class_names, header.options_json, fields]).encode())
+    check = zlib.crc32(json.dumps([facts, header.class_names, header.options_json, fields], default=str).encode())
     for name in sorted(store.tables):
         check = zlib.crc32(store.tables[name].crc.astype("<u4").tobytes(), check)
     return f"{check:08x}"

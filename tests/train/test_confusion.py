@@ -27,7 +27,7 @@ def drawn(tmp_path, classes, mistakes=(), names=None) -> np.ndarray:
         return np.asarray(picture.convert("RGB")).astype(int)
 
 
-@pytest.mark.parametrize("classes", [1, 2, 10, 30, 100])
+@pytest.mark.parametrize("classes", [1, 30, 100])
 def test_any_number_of_classes_can_be_drawn(tmp_path, classes):
     pixels = drawn(tmp_path, classes)
     assert max(pixels.shape) < 2000

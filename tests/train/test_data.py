@@ -83,6 +83,15 @@ def test_numbers_are_targets_too(make_store, tiny_csv):
     assert open_data(Options(files=str(tiny_csv.root))).targets == Targets("number")
 
 
+def test_loose_files_are_decoded_as_the_options_say(tiny_csv):
+    plain = open_data(Options(files=str(tiny_csv.root)))
+    assert open_data(Options(files=str(tiny_csv.root), target_type="number")).targets == Targets("number")
+    columns = open_data(Options(files=str(tiny_csv.root), columns=(0, 1), skip_rows=1))
+    assert columns.sample_shape == (plain.sample_shape[0] - 1, 2)
+    assert open_data(Options(files=str(tiny_csv.root), shape=(4, 9))).sample_shape == (4, 9)
+    assert open_data(Options(files=str(tiny_csv.root), scale=4)).highest == pytest.approx(plain.highest / 4)
+
+
 @pytest.mark.parametrize("fraction", [None, 0.25], ids=["a tenth to test", "a quarter to test"])
 def test_the_validation_part_is_the_last_of_the_train_part(numbered, tiny_csv, fraction):
     held = {"test_fraction": fraction, "validation_fraction": 0.2}
