@@ -1,6 +1,7 @@
 """Draw `confusion.png`: which classes of the test part a model takes for which."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,14 +62,19 @@ def draw_confusion(folder: Path, outcome: Outcome, targets: Targets, title: str)
     panel.tick_params(which="minor", length=0)
     panel.set_xlabel("taken for")
     panel.set_ylabel("true class")
-    bar = figure.colorbar(image, ax=panel, shrink=0.6, aspect=25, pad=0.06, ticks=np.sqrt([0, 0.01, 0.05, 0.2, 0.5, 1]))
-    bar.ax.set_yticklabels(["0", "1%", "5%", "20%", "50%", "100%"], fontsize=8)
-    bar.ax.set_title("of the\ntrue class", fontsize=8, color=MUTED)
-    bar.outline.set_visible(False)
+    _add_scale(figure, panel, image)
     figure.suptitle(lettering(title, "confusion"), x=0.01, ha="left", fontsize=12, fontweight="bold")
     panel.set_title(_said(outcome, len(chosen), targets.class_count), loc="left", fontsize=9, color=MUTED)
     with replacing(folder / "confusion.png") as partial:
         figure.savefig(partial)
+
+
+def _add_scale(figure: Any, panel: Any, image: Any) -> None:
+    marks = {0: "0", 0.01: "1%", 0.05: "5%", 0.2: "20%", 0.5: "50%", 1: "100%"}
+    bar = figure.colorbar(image, ax=panel, shrink=0.6, aspect=25, pad=0.06, ticks=np.sqrt(list(marks)))
+    bar.ax.set_yticklabels(list(marks.values()), fontsize=8)
+    bar.ax.set_title("of the\ntrue class", fontsize=8, color=MUTED)
+    bar.outline.set_visible(False)
 
 
 def _chosen(outcome: Outcome, classes: int) -> list[int]:

@@ -4,6 +4,7 @@ import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,52 +137,46 @@ def _store_data(path: str, options: Options) -> Data:
     store = open_store(path)
     header, x = store.header, store.header.fields["x"]
     targets = Targets.of_store(store)
-    train, validation, test = _edges(path, len(store), options, header.boundaries)
-    start, stop = store.part(train)
-
-    def open_parts(one_hot: bool) -> Parts:
-        clock = Clock()
-        held: dict[str, Any] = {
-            "shuffle": False,
-            "one_hot": one_hot,
-            "window_bytes": options.window_bytes or WINDOW_BYTES,
-        }
-        shuffle: str | bool = False if options.shuffle == "none" else options.shuffle or "window"
-        return Parts(
-            TimedStore(
-                clock,
-                store,
-                options.batch_size,
-                split=train,
-                seed=options.seed,
-                shuffle=shuffle,
-                one_hot=one_hot,
-                window_bytes=held["window_bytes"],
-            ),
-            None
-            if options.validation_fraction is None
-            else StoreSequence(store, options.batch_size, split=validation, **held),
-            StoreSequence(store, options.batch_size, split=test, **held),
-            clock,
-        )
-
+    edges = _edges(path, len(store), options, header.boundaries)
+    start, stop = store.part(edges[0])
+    described = {"samples": len(store), "shuffled": header.shuffled, "seed": header.seed, "checksum": checksum(store)}
     return Data(
         name=Path(path).name.split(".")[0] or "store",
         sample_shape=store.shape[1:],
         targets=targets,
         highest=_highest(x.encoding.decode(store.read("x", 0, min(len(store), x.block_length))), x.scale),
-        described={
-            "store": path,
-            "samples": len(store),
-            "shuffled": header.shuffled,
-            "seed": header.seed,
-            "checksum": checksum(store),
-        },
-        open_parts=open_parts,
-        train_targets=lambda: store.read("y", start, stop),
+        described={"store": path, **described},
+        open_parts=partial(_store_parts, store, options, edges),
+        train_targets=partial(store.read, "y", start, stop),
         train_bytes=(stop - start) * x.sample_bytes,
         compressed=x.codec != "none",
         warning="" if header.shuffled else _unshuffled(path),
+    )
+
+
+def _store_parts(store: Store, options: Options, edges: list[tuple[float, float]], one_hot: bool) -> Parts:
+    train, validation, test = edges
+    window, clock = options.window_bytes or WINDOW_BYTES, Clock()
+
+    def held(split: tuple[float, float]) -> StoreSequence:
+        return StoreSequence(
+            store, options.batch_size, split=split, shuffle=False, one_hot=one_hot, window_bytes=window
+        )
+
+    return Parts(
+        TimedStore(
+            clock,
+            store,
+            options.batch_size,
+            split=train,
+            seed=options.seed,
+            shuffle=False if options.shuffle == "none" else options.shuffle or "window",
+            one_hot=one_hot,
+            window_bytes=window,
+        ),
+        None if options.validation_fraction is None else held(validation),
+        held(test),
+        clock,
     )
 
 
@@ -207,35 +202,14 @@ def checksum(store: Store) -> str:
 
 
 def _file_data(path: str, options: Options) -> Data:
-    whole = FileSequence(path, options.batch_size, shuffle=False, **options.decoding)
-    source = whole.source
+    source = FileSequence(path, options.batch_size, shuffle=False, **options.decoding).source
     targets = Targets.of_files(path, source.targets)
-    train, validation, test = _edges(path, len(source), options, ())
+    edges = _edges(path, len(source), options, ())
     first = source.read(0)
 
-    def open_parts(one_hot: bool) -> Parts:
-        clock = Clock()
-        held: dict[str, Any] = {"shuffle": False, "one_hot": one_hot}
-        return Parts(
-            TimedFiles(
-                clock,
-                source,
-                options.batch_size,
-                split=train,
-                seed=options.seed,
-                shuffle=options.shuffle != "none",
-                one_hot=one_hot,
-            ),
-            None
-            if options.validation_fraction is None
-            else FileSequence(source, options.batch_size, split=validation, **held),
-            FileSequence(source, options.batch_size, split=test, **held),
-            clock,
-        )
-
     def train_targets() -> npt.NDArray[Any]:
-        part = FileSequence(source, split=train, shuffle=False)
-        values: npt.NDArray[Any] = np.asarray(source.targets.values)[part.order] if source.targets else np.zeros(0)
+        order = FileSequence(source, split=edges[0], shuffle=False).order
+        values: npt.NDArray[Any] = np.asarray(source.targets.values)[order] if source.targets else np.zeros(0)
         return values
 
     return Data(
@@ -244,8 +218,23 @@ def _file_data(path: str, options: Options) -> Data:
         targets=targets,
         highest=_highest(first, source.scale_for(first.dtype)),
         described={"files": path, "samples": len(source)},
-        open_parts=open_parts,
+        open_parts=partial(_file_parts, source, options, edges),
         train_targets=train_targets,
+    )
+
+
+def _file_parts(source: Any, options: Options, edges: list[tuple[float, float]], one_hot: bool) -> Parts:
+    train, validation, test = edges
+    clock, size, mixed = Clock(), options.batch_size, options.shuffle != "none"
+
+    def held(split: tuple[float, float]) -> FileSequence:
+        return FileSequence(source, size, split=split, shuffle=False, one_hot=one_hot)
+
+    return Parts(
+        TimedFiles(clock, source, size, split=train, seed=options.seed, shuffle=mixed, one_hot=one_hot),
+        None if options.validation_fraction is None else held(validation),
+        held(test),
+        clock,
     )
 
 

@@ -130,10 +130,7 @@ def predict(
         TrainError: The samples are not those of the model.
     """
     path = Path(out)
-    if not path.parent.is_dir():
-        raise OptionError(f"{path}: found no folder {path.parent}, expected one to write to; make it first")
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise OptionError(f"{path}: found something there, expected a new name; --overwrite replaces a file")
+    _check_out(path, overwrite=overwrite)
     trained, opened = open_trained(model), open_store(store)
     where = f"--model {trained.path}"
     check_input(trained.model, opened.shape[1:], where)
@@ -149,6 +146,13 @@ def predict(
             x = batch[0] if isinstance(batch, tuple) else batch
             writer.writerows([next(keys), *cells] for cells in _answers(trained.model, x, targets))
     return len(opened)
+
+
+def _check_out(path: Path, *, overwrite: bool) -> None:
+    if not path.parent.is_dir():
+        raise OptionError(f"{path}: found no folder {path.parent}, expected one to write to; make it first")
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise OptionError(f"{path}: found something there, expected a new name; --overwrite replaces a file")
 
 
 def _columns(targets: Targets, outputs: tuple[int, ...]) -> list[str]:
