@@ -19,7 +19,13 @@ ARROWS = {
     "loader": {"seekless.source", "seekless.store"},
     "train": {"seekless.loader", "seekless.store"},
 }
-COMMANDS = {"convert/cli.py", "convert/cli_look.py", "convert/cli_stores.py", "core/decoding_options.py", "train/cli.py"}
+COMMANDS = {
+    "convert/cli.py",
+    "convert/cli_look.py",
+    "convert/cli_stores.py",
+    "core/decoding_options.py",
+    "train/cli.py",
+}
 WORDS = {"seekless.command", "seekless.decoding_options", "seekless.parameters"}
 
 
