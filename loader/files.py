@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import OptionError, SourceError
-from seekless.loader.batches import is_float
+from seekless.loader.options import is_float
 from seekless.loader.scale import one_hot, scaled
 from seekless.source.open import SourceOptions, open_files, open_source
 from seekless.source.permutation import random_positions

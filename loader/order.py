@@ -2,7 +2,9 @@
 
 An epoch is a sequence of windows. The blocks of a window are chosen at random, in units of neighbouring blocks so that
 each unit is one long read; they are read in the order of the file, and their samples are mixed in memory. Every sample
-comes once an epoch, and the cut into units has another phase each epoch.
+comes once an epoch, and the cut into units has another phase each epoch. Ranks that train together take consecutive
+shares of one order of units, so that they read different blocks; a block that lies at the end of one share and at the
+beginning of the next is read by both, its samples used by one.
 """
 
 from collections.abc import Iterator
@@ -12,44 +14,24 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import OptionError
+from seekless.loader.draw import permutation
+from seekless.loader.scattered import ScatteredOrder
+from seekless.loader.steps import Steps
+from seekless.loader.units import Sizes, Units, share_of, units_of
 
-__all__ = ["EpochOrder", "Sizes", "epoch_order"]
+__all__ = ["SHUFFLES", "EpochOrder", "Order", "Sizes", "Steps", "epoch_order", "samples"]
 
-# A window of fewer units than this would mix too few places of the store.
-UNITS_A_WINDOW = 8
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What an order depends on beside seed and epoch; all in samples.
-
-    Attributes:
-        start: The first sample of the part that is read.
-        stop: The last sample of it + 1.
-        block_length: Samples in a block.
-        window: Samples in a window.
-        unit: Samples of neighbouring blocks that are worth one seek.
-    """
-
-    start: int
-    stop: int
-    block_length: int
-    window: int
-    unit: int
-
-    @property
-    def length(self) -> int:
-        """Samples in the part."""
-        return self.stop - self.start
+SHUFFLES = ("window", "batch", "full", False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EpochOrder:
     """The order of one epoch, window by window.
 
     Attributes:
         seed: Draws the order.
         epoch: The epoch.
+        rank: Whose order it is.
         shuffled: Whether samples are mixed inside windows.
         edges: int64, (windows + 1,): the position in the epoch at which each window begins; the last is the length.
         unit_start: int64, (units,): the first sample of each unit, in the order in which units are used.
@@ -59,6 +41,7 @@ class EpochOrder:
 
     seed: int
     epoch: int
+    rank: int
     shuffled: bool
     edges: npt.NDArray[np.int64]
     unit_start: npt.NDArray[np.int64]
@@ -66,13 +49,34 @@ class EpochOrder:
     unit_edges: npt.NDArray[np.int64]
 
     @property
+    def length(self) -> int:
+        """Samples in the epoch."""
+        return int(self.edges[-1])
+
+    @property
     def windows(self) -> int:
         """How many windows the epoch has."""
         return len(self.edges) - 1
 
+    def begin(self, window: int) -> int:
+        """Return the position in the epoch at which a window begins; for `windows`, the length of the epoch."""
+        return int(self.edges[window])
+
     def window_at(self, position: int) -> int:
         """Return the window that holds a position of the epoch, 0 to length - 1."""
         return int(np.searchsorted(self.edges, position, "right")) - 1
+
+    def plan(self, window: int) -> tuple[list[tuple[int, int]], npt.NDArray[np.int64]]:
+        """Return what to read for a window, and the order in which it is used.
+
+        Args:
+            window: 0 to windows - 1.
+
+        Returns:
+            Ascending (start, stop) pairs of samples, neighbours merged; and int64 (samples of the window,): which of
+            these samples, counted through the pairs, comes when.
+        """
+        return self.ranges(window), self.permutation(window)
 
     def ranges(self, window: int) -> list[tuple[int, int]]:
         """Return the samples of a window as ascending (start, stop) pairs, neighbours merged."""
@@ -90,66 +94,76 @@ class EpochOrder:
         length = int(self.edges[window + 1] - self.edges[window])
         if not self.shuffled:
             return np.arange(length)
-        return _permutation(length, self.seed, self.epoch, 1 + window)
+        return permutation(length, self.seed, self.epoch, 1 + window, self.rank)
 
     def samples(self) -> Iterator[int]:
         """Yield the numbers of all samples in the order of the epoch; for tests and for looking at small orders."""
-        for window in range(self.windows):
-            rows = np.concatenate([np.arange(*pair) for pair in self.ranges(window)])
-            yield from rows[self.permutation(window)].tolist()
+        yield from samples(self)
 
 
-def epoch_order(sizes: Sizes, shuffle: str | bool, seed: int, epoch: int) -> EpochOrder:
+Order = EpochOrder | ScatteredOrder
+
+
+def samples(order: Order) -> Iterator[int]:
+    """Yield the numbers of all samples of an epoch in its order; for tests and for looking at small orders.
+
+    Args:
+        order: The order.
+    """
+    for window in range(order.windows):
+        ranges, rows = order.plan(window)
+        yield from np.concatenate([np.arange(*pair) for pair in ranges])[rows].tolist()
+
+
+def epoch_order(sizes: Sizes, shuffle: str | bool, seed: int, epoch: int, steps: Steps | None = None) -> Order:
     """Plan one epoch.
 
     Args:
         sizes: What is read, and in what portions.
-        shuffle: "window", or False for the order of the store.
+        shuffle: "window" mixes the samples of randomly chosen blocks; "batch" puts slices of a batch each in random
+            order; "full" may put every sample anywhere; False is the order of the store. "batch" and "full" seek.
         seed: Draws the order.
         epoch: The epoch, 0 and up.
+        steps: How samples are dealt to batches and ranks; None for all of them to one rank.
 
     Returns:
-        The plan; its memory grows with the number of units, not of samples.
+        The plan; its memory grows with the number of blocks, not of samples.
 
     Raises:
-        OptionError: The shuffle is neither.
+        OptionError: The shuffle is none of these.
     """
-    if shuffle not in ("window", False):
-        raise OptionError(f"shuffle: found {shuffle!r}, expected 'window' or False")
-    if sizes.length == 0:
-        empty = np.zeros(0, np.int64)
-        return EpochOrder(seed, epoch, bool(shuffle), np.zeros(1, np.int64), empty, empty, np.zeros(1, np.int64))
-    windows = -(-sizes.length // max(1, sizes.window))
-    unit_blocks = max(1, min(sizes.unit, sizes.window // UNITS_A_WINDOW) // sizes.block_length)
-    cuts = _unit_cuts(sizes, unit_blocks, epoch if shuffle else 0)
-    start, stop = cuts[:-1], cuts[1:]
-    if shuffle:
-        order = _permutation(len(start), seed, epoch, 0)
-        start, stop = start[order], stop[order]
-    ends = np.cumsum(stop - start)
-    # Windows of equal size, cut at the unit that comes nearest.
-    wanted = np.arange(1, windows) * sizes.length / windows
-    unit_edges = np.unique(np.concatenate([[0], np.searchsorted(ends, wanted) + 1, [len(start)]]))
+    if shuffle not in SHUFFLES:
+        raise OptionError(f"shuffle: found {shuffle!r}, expected 'window', 'batch', 'full' or False")
+    steps = Steps(sizes.length, 1) if steps is None else steps
+    units = units_of(sizes, bool(shuffle), seed, epoch, steps.count)
+    if shuffle in ("batch", "full"):
+        whole = steps.batch if shuffle == "batch" else 1
+        return ScatteredOrder(seed, epoch, steps, _scattered_share(sizes, units, steps), whole, sizes.window)
+    share = share_of(units, steps.before, steps.before + steps.samples)
+    return _windowed(sizes, share, bool(shuffle), seed, epoch, steps)
+
+
+def _windowed(sizes: Sizes, share: Units, shuffled: bool, seed: int, epoch: int, steps: Steps) -> EpochOrder:
+    """Cut a share into windows of equal size, at the unit that comes nearest."""
+    length, ends = steps.samples, share.ends
+    if not length:
+        empty = np.zeros(1, np.int64)
+        return EpochOrder(seed, epoch, steps.rank, shuffled, empty, share.start, share.stop, empty)
+    windows = -(-length // max(1, sizes.window))
+    wanted = np.arange(1, windows) * length / windows
+    unit_edges = np.unique(np.concatenate([[0], np.searchsorted(ends, wanted) + 1, [len(share.start)]]))
     edges = np.concatenate([[0], ends])[unit_edges]
-    return EpochOrder(seed, epoch, bool(shuffle), edges, start, stop, unit_edges)
+    return EpochOrder(seed, epoch, steps.rank, shuffled, edges, share.start, share.stop, unit_edges)
 
 
-def _unit_cuts(sizes: Sizes, unit_blocks: int, epoch: int) -> npt.NDArray[np.int64]:
-    """Return where units begin, and where the last ends: at block edges, but for the two ends of the part."""
-    first_block = sizes.start // sizes.block_length
-    last_block = -(-sizes.stop // sizes.block_length)
-    # Steps by the golden ratio spread the phases of successive epochs evenly.
-    phase = int(epoch * 0.6180339887498949 % 1 * unit_blocks)
-    inner = np.arange(first_block + 1 + phase, last_block, unit_blocks, dtype=np.int64) * sizes.block_length
-    return np.concatenate([[sizes.start], inner, [sizes.stop]])
+def _scattered_share(sizes: Sizes, units: Units, steps: Steps) -> Units:
+    """Return the ranges that a rank jumps about in, in the order of the store: all of the part for a rank alone.
 
-
-def _permutation(length: int, seed: int, epoch: int, stream: int) -> npt.NDArray[np.int64]:
-    """Draw a permutation from raw Philox words, whose values NumPy promises to keep (not those of `permutation`).
-
-    Philox is the counter-based generator of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011): the
-    words of (seed, epoch, stream) are found without drawing those before.
+    What several ranks drop at the end of an epoch is in the share of the last.
     """
-    key = np.array([seed % 2**64, epoch], np.uint64)
-    words = np.random.Philox(key=key, counter=np.array([0, 0, 0, stream], np.uint64)).random_raw(length)
-    return np.argsort(words, kind="stable")
+    if steps.count == 1:
+        return Units(sizes.edges[:1], sizes.edges[-1:])
+    last = steps.rank == steps.count - 1
+    share = share_of(units, steps.before, sizes.length if last else steps.before + steps.samples)
+    order = np.argsort(share.start)
+    return Units(share.start[order], share.stop[order])

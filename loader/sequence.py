@@ -2,13 +2,16 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike
 from typing import Any
 
 import keras
 
-from seekless.loader.batches import WINDOW_BYTES, Batch, BatchMaker, BatchOptions
+from seekless.loader.batches import BatchMaker
+from seekless.loader.options import WINDOW_BYTES, BatchOptions
+from seekless.loader.targets import class_weights
+from seekless.loader.transform import Batch
 from seekless.store.store import Split, Store
 from seekless.store.store import open as open_store
 
@@ -47,7 +50,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         >>> model.fit(train, epochs=5)  # doctest: +SKIP
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (the options stand in the signature)
         self,
         store: Store | str | PathLike[str],
         batch_size: int = 32,
@@ -58,10 +61,15 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         window_bytes: int = WINDOW_BYTES,
         one_hot: bool = False,
         dtype: str | None = "float32",
+        shard: tuple[int, int] = (0, 1),
+        drop_remainder: bool = False,
+        transform: Callable[..., Any] | None = None,
     ) -> None:
         super().__init__()
         self.store = store if isinstance(store, Store) else open_store(store)
-        options = BatchOptions(batch_size, split, shuffle, seed, window_bytes, one_hot, dtype)
+        options = BatchOptions(
+            batch_size, split, shuffle, seed, window_bytes, one_hot, dtype, shard, drop_remainder, transform
+        )
         self._maker = BatchMaker(self.store, options)
         self._epoch = 0  # of the pass that is under way
         self._requests = 0  # answered in this pass
@@ -84,8 +92,18 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
 
     @property
     def samples(self) -> int:
-        """Samples in an epoch."""
-        return self._maker.sizes.length
+        """Samples of this rank in an epoch."""
+        return self._maker.dealt.samples
+
+    def class_weights(self) -> dict[int, float]:
+        """Return weights for `fit(class_weight=...)` that make all classes of the part count the same.
+
+        It reads targets alone: samples / (classes * samples of the class), for each class that has samples.
+
+        Raises:
+            OptionError: Targets are no classes.
+        """
+        return class_weights(self.store, self._maker.sizes.start, self._maker.sizes.stop)
 
     def __getitem__(self, index: int) -> Any:
         """Return a batch: the next of the epoch's order if shuffled, else batch `index`.

@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 import seekless
 from seekless.errors import OptionError, StoreFormatError, StoreNotFoundError
 from seekless.loader import batches as batches_module
+from seekless.loader import targets as targets_module
 from seekless.loader.ahead import Ahead
-from seekless.loader.batches import BatchMaker, BatchOptions
+from seekless.loader.batches import BatchMaker
+from seekless.loader.options import BatchOptions
+from seekless.loader.order import samples
 from seekless.store.blocks import BlockReader
 
 
@@ -84,14 +87,14 @@ def test_whatever_the_options_each_sample_of_the_part_comes_once(numbered, data)
     options = BatchOptions(
         batch_size=data.draw(st.integers(1, 500)),
         split=(first, last),
-        shuffle=data.draw(st.sampled_from(["window", False])),
+        shuffle=data.draw(st.sampled_from(["window", "batch", "full", False])),
         seed=data.draw(st.integers(0, 2**64 - 1)),
         window_bytes=data.draw(st.integers(1, 500 * 12)),
         dtype=None,
     )
     made, epoch = BatchMaker(numbered.store, options), data.draw(st.integers(0, 5))
     found = [number for batch in made.epoch(epoch) for number in numbered.numbers(batch)]
-    assert found == list(made.order(epoch).samples())
+    assert found == list(samples(made.order(epoch)))
     assert sorted(found) == list(range(round(403 * first), round(403 * last)))
 
 
@@ -127,7 +130,7 @@ def test_changing_a_batch_does_not_change_the_next_epoch(tiny_store):
 
 
 @pytest.mark.parametrize("window", [36 * 20, 1 << 28], ids=["windows", "one window"])
-@pytest.mark.parametrize("shuffle", ["window", False], ids=str)
+@pytest.mark.parametrize("shuffle", ["window", "batch", "full", False], ids=str)
 def test_an_epoch_begun_later_is_the_tail_of_the_whole(tiny_store, shuffle, window):
     made = maker(seekless.open(tiny_store), 9, shuffle=shuffle, seed=1, window_bytes=window)
     whole = list(made.epoch(4))
@@ -138,7 +141,8 @@ def test_an_epoch_begun_later_is_the_tail_of_the_whole(tiny_store, shuffle, wind
 def test_another_process_makes_the_same_batch_without_those_before(tiny_store):
     code = (
         "import hashlib, seekless\n"
-        "from seekless.loader.batches import BatchMaker, BatchOptions\n"
+        "from seekless.loader.batches import BatchMaker\n"
+        "from seekless.loader.options import BatchOptions\n"
         f"made = BatchMaker(seekless.open({str(tiny_store)!r}), BatchOptions(9, seed=8, window_bytes=720))\n"
         "x, y = next(made.epoch(3, first_step=6))\n"
         "print(hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest())"
@@ -227,10 +231,10 @@ def test_a_store_without_targets_gives_x_alone(make_store):
 
 def test_large_targets_are_read_by_window(monkeypatch, numbered):
     kept = list(maker(numbered.store, 50, window_bytes=numbered.window_bytes, dtype=None).epoch(1))
-    monkeypatch.setattr(batches_module, "KEPT_TARGET_BYTES", 403 * 8 - 1)
+    monkeypatch.setattr(targets_module, "KEPT_BYTES", 403 * 8 - 1)
     made = maker(numbered.store, 50, window_bytes=numbered.window_bytes, dtype=None)
     assert equal(list(made.epoch(1)), kept)
-    assert made._targets is None
+    assert made._beside[0]._kept is None
 
 
 SPLITS = {
@@ -286,8 +290,11 @@ def test_store_batches_are_seekless_batches(tiny_store):
 WRONG = {
     "no batch": ({"batch_size": 0}, "batch_size: found 0, expected 1 or more"),
     "no window": ({"window_bytes": 0}, "window_bytes: found 0, expected 1 or more"),
-    "shuffle": ({"shuffle": "full"}, "shuffle: found 'full', expected 'window' or False"),
-    "shuffle true": ({"shuffle": True}, "shuffle: found True, expected 'window' or False"),
+    "shuffle": ({"shuffle": "ful"}, "shuffle: found 'ful', expected 'window', 'batch', 'full' or False"),
+    "shuffle true": ({"shuffle": True}, "shuffle: found True, expected 'window', 'batch', 'full' or False"),
+    "shard": ({"shard": 2}, r"shard: found 2, expected \(rank, ranks\), such as \(0, 2\)"),
+    "no such rank": ({"shard": (2, 2)}, r"shard: found \(2, 2\), expected \(rank, ranks\) with a rank from 0"),
+    "transform": ({"transform": 3}, r"transform: found 3, expected a function of \(x, y, rng\), or None"),
     "integer dtype": ({"dtype": "int8"}, "dtype: found 'int8', expected a float dtype, or None for the stored values"),
     "no dtype": ({"dtype": "flaot32"}, "dtype: found 'flaot32', expected a float dtype"),
     "split": ({"split": "val"}, "split: found 'val', expected 'train', 'test' or two fractions"),
@@ -436,3 +443,51 @@ def test_a_copy_by_pickle_makes_the_same_batches_and_carries_no_data(tiny_store)
     copy = pickle.dumps(made)
     assert len(copy) < empty + 1000  # the samples alone are 4680 bytes
     assert equal(list(pickle.loads(copy).epoch(1)), whole)
+
+
+# ranks, remainders, weights
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_ranks_have_equal_numbers_of_batches_and_each_sample_once(numbered, data):
+    ranks = data.draw(st.integers(1, 5))
+    options = {
+        "shuffle": data.draw(st.sampled_from(["window", "batch", "full", False])),
+        "window_bytes": data.draw(st.integers(1, 200 * 12)),
+        "seed": data.draw(st.integers(0, 99)),
+    }
+    batch_size, epoch = data.draw(st.integers(2, 100)), data.draw(st.integers(0, 5))
+    found = []
+    for rank in range(ranks):
+        made = maker(numbered.store, batch_size, shard=(rank, ranks), dtype=None, **options)
+        found.append([numbered.numbers(batch) for batch in made.epoch(epoch)])
+        assert len(found[-1]) == made.steps == -(-403 // (batch_size * ranks))
+    assert sorted(number for of_rank in found for batch in of_rank for number in batch) == list(range(403))
+
+
+@pytest.mark.parametrize("shuffle", ["window", "batch", "full", False], ids=str)
+def test_dropped_remainders_leave_full_batches_of_different_samples(numbered, shuffle):
+    made = maker(numbered.store, 50, shuffle=shuffle, drop_remainder=True, window_bytes=60 * 12, dtype=None)
+    for epoch in range(2):
+        batches = [numbered.numbers(batch) for batch in made.epoch(epoch)]
+        assert [len(batch) for batch in batches] == [50] * 8 == [50] * made.steps
+        assert len({number for batch in batches for number in batch}) == 400
+
+
+def test_a_store_in_one_window_is_read_once_by_a_rank_of_several_only_where_it_may(numbered):
+    for rank in range(2):
+        made = maker(numbered.store, 50, shard=(rank, 2), dtype=None)
+        epochs = [[n for batch in made.epoch(epoch) for n in numbered.numbers(batch)] for epoch in range(3)]
+        assert [len(set(numbers)) for numbers in epochs] == [made.dealt.samples] * 3
+        assert set(epochs[0]) != set(epochs[1])
+
+
+def test_weights_that_a_store_holds_come_third(make_store):
+    y = np.arange(40) % 4
+    store, weights = (make_store(np.arange(40, dtype=np.uint8), y), make_store(y / 8, name="weights.h5"))
+    table = weights.tables["x"]
+    store.tables["sample_weight"] = table
+    for x, target, weight in store.batches(16, window_bytes=10, one_hot=True):
+        assert target.argmax(axis=1).tolist() == (x % 4).tolist()
+        assert (weight.dtype, weight.tolist()) == (np.float64, ((x % 4) / 8).tolist())

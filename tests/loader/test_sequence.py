@@ -376,7 +376,7 @@ def test_a_copy_by_pickle_goes_on_where_the_original_stands(sequence, epochs, as
 
 WRONG = {
     "no batch": ({"batch_size": 0}, "batch_size: found 0, expected 1 or more"),
-    "shuffle": ({"shuffle": "batch"}, "shuffle: found 'batch', expected 'window' or False"),
+    "shuffle": ({"shuffle": "ful"}, "shuffle: found 'ful', expected 'window', 'batch', 'full' or False"),
     "dtype": ({"dtype": "uint8"}, "dtype: found 'uint8', expected a float dtype"),
     "no dtype": ({"dtype": "picture"}, "dtype: found 'picture', expected a float dtype"),
     "split": ({"split": (0.9, 0.1)}, r"split: found \(0.9, 0.1\), expected 'train', 'test' or two fractions"),

@@ -1,0 +1,129 @@
+"""Which blocks are read together: units of neighbouring blocks, in the order of the epoch, and each rank's share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from seekless.loader.draw import permutation
+
+__all__ = ["Sizes", "Units", "share_of", "units_of"]
+
+# A window of fewer units than this would mix too few places of the store.
+UNITS_A_WINDOW = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Sizes:
+    """What an order depends on beside seed and epoch; all in samples.
+
+    Attributes:
+        edges: int64, (blocks + 1,), ascending: the first sample of each block of the part that is read, and the end of
+            the part. The first and the last block may be cut by the part.
+        block_length: Samples in a whole block, the longest if they differ.
+        window: Samples in a window.
+        unit: Samples of neighbouring blocks that are worth one seek.
+    """
+
+    edges: npt.NDArray[np.int64]
+    block_length: int
+    window: int
+    unit: int
+
+    @classmethod
+    def of_part(cls, start: int, stop: int, blocks: npt.NDArray[np.int64], window: int, unit: int) -> "Sizes":
+        """Return the sizes of a part of a store.
+
+        Args:
+            start: The first sample of the part.
+            stop: The last sample of it + 1.
+            blocks: int64, (blocks + 1,): the first sample of each block of the store, and the length of the store.
+            window: Samples in a window.
+            unit: Samples of neighbouring blocks that are worth one seek.
+        """
+        inner = blocks[np.searchsorted(blocks, start, "right") : np.searchsorted(blocks, stop, "left")]
+        edges = np.concatenate([[start], inner, [stop]]).astype(np.int64, copy=False)
+        return cls(edges, int(np.diff(blocks).max(initial=1)), window, unit)
+
+    @property
+    def start(self) -> int:
+        """The first sample of the part."""
+        return int(self.edges[0])
+
+    @property
+    def stop(self) -> int:
+        """The last sample of the part + 1."""
+        return int(self.edges[-1])
+
+    @property
+    def length(self) -> int:
+        """Samples in the part."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Ranges of samples that are read one behind the other.
+
+    Attributes:
+        start: int64, (units,): the first sample of each.
+        stop: int64, (units,): the last sample + 1.
+    """
+
+    start: npt.NDArray[np.int64]
+    stop: npt.NDArray[np.int64]
+
+    @property
+    def ends(self) -> npt.NDArray[np.int64]:
+        """int64, (units,): the samples up to the end of each."""
+        return np.cumsum(self.stop - self.start)
+
+
+def units_of(sizes: Sizes, shuffled: bool, seed: int, epoch: int, ranks: int = 1) -> Units:
+    """Cut a part into units at block edges, with another phase each epoch, and put them in the order of the epoch.
+
+    Args:
+        sizes: The part.
+        shuffled: Whether units come in a random order; else in that of the store, with the phase of epoch 0.
+        seed: Draws the order.
+        epoch: The epoch.
+        ranks: How many ranks share the units.
+    """
+    if not sizes.length:
+        return Units(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    longest = min(sizes.unit, sizes.window // UNITS_A_WINDOW)
+    if ranks > 1:  # with one unit a rank, each rank would see the same samples in every epoch
+        longest = min(longest, sizes.length // (UNITS_A_WINDOW * ranks))
+    blocks = max(1, longest // sizes.block_length)
+    # Steps by the golden ratio spread the phases of successive epochs evenly.
+    phase = int((epoch if shuffled else 0) * 0.6180339887498949 % 1 * blocks)
+    # A grid of whole blocks is laid over the part; a unit ends at the first block edge in another cell of the grid.
+    ahead = -(-sizes.edges // sizes.block_length) - sizes.start // sizes.block_length - 1 - phase
+    cell = ahead[:-1] // blocks
+    cell[0] = -1
+    cuts = sizes.edges[np.flatnonzero(np.diff(cell)) + 1]
+    start, stop = np.concatenate([[sizes.start], cuts]), np.concatenate([cuts, [sizes.stop]])
+    if shuffled:
+        order = permutation(len(start), seed, epoch, 0)
+        start, stop = start[order], stop[order]
+    return Units(start, stop)
+
+
+def share_of(units: Units, first: int, last: int) -> Units:
+    """Return the units that hold the positions `first` to `last` - 1 of their order, those at both ends cut to them.
+
+    Args:
+        units: Of all ranks.
+        first: The first position, in samples.
+        last: The last position + 1.
+    """
+    ends = units.ends
+    if first == 0 and (last == (ends[-1] if len(ends) else 0)):
+        return units
+    low, high = np.searchsorted(ends, first, "right"), np.searchsorted(ends, last, "left") + 1
+    start, stop = units.start[low:high].copy(), units.stop[low:high].copy()
+    if last <= first:
+        return Units(start[:0], stop[:0])
+    start[0] += first - (ends[low - 1] if low else 0)
+    stop[-1] -= ends[high - 1] - last
+    return Units(start, stop)
