@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     )
     from seekless.loader.batches import batches
     from seekless.loader.files import FileSequence
+    from seekless.loader.resume import SaveState, load_training, resume_fit
     from seekless.loader.sequence import StoreSequence
+    from seekless.loader.state import State
     from seekless.progress import Progress
     from seekless.store.store import Store, open
 
@@ -34,16 +36,20 @@ _HOMES = {
     "MissingExtraError": "seekless.errors",
     "OptionError": "seekless.errors",
     "Progress": "seekless.progress",
+    "SaveState": "seekless.loader.resume",
     "SeeklessError": "seekless.errors",
     "SourceError": "seekless.errors",
+    "State": "seekless.loader.state",
     "Store": "seekless.store.store",
     "StoreError": "seekless.errors",
     "StoreSequence": "seekless.loader.sequence",
     "Summary": "seekless.convert.options",
     "TrainError": "seekless.errors",
     "batches": "seekless.loader.batches",
+    "load_training": "seekless.loader.resume",
     "open": "seekless.store.store",
     "pack": "seekless.convert.run",
+    "resume_fit": "seekless.loader.resume",
     "write": "seekless.convert.arrays",
 }
 
@@ -54,16 +60,20 @@ __all__ = [
     "MissingExtraError",
     "OptionError",
     "Progress",
+    "SaveState",
     "SeeklessError",
     "SourceError",
+    "State",
     "Store",
     "StoreError",
     "StoreSequence",
     "Summary",
     "TrainError",
     "batches",
+    "load_training",
     "open",
     "pack",
+    "resume_fit",
     "write",
 ]
 

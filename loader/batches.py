@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
@@ -62,6 +62,7 @@ class BatchMaker:
         self._beside = [Targets(store, name, start, stop) for name in names] if "y" in names else []
         self._transform = None if options.transform is None else Transform(options.transform, options.seed, rank)
         self._processes = TransformProcesses(self._transform, processes) if self._transform and processes else None
+        self._process_count = processes
         self._kept: tuple[npt.NDArray[Any], tuple[npt.NDArray[Any], ...]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -69,9 +70,28 @@ class BatchMaker:
         return {**self.__dict__, "_kept": None}
 
     @property
+    def reader(self) -> str:
+        """How blocks are read."""
+        return "pread"
+
+    @property
     def steps(self) -> int:
         """Batches in an epoch."""
         return self.dealt.steps
+
+    @property
+    def described(self) -> str:
+        """What the batches of an epoch follow from beside the seed, in words."""
+        options, sizes = self.options, self.sizes
+        return (
+            f"shuffle {options.shuffle or 'none'}, batch {options.batch_size}, samples {sizes.start} to {sizes.stop} "
+            f"in {len(sizes.edges) - 1} blocks, window {sizes.window}, shard {options.shard[0]} of {options.shard[1]}, "
+            f"{'dropping' if options.drop_remainder else 'keeping'} the remainder"
+        )
+
+    def with_seed(self, seed: int) -> "BatchMaker":
+        """Return one that differs by its seed alone."""
+        return BatchMaker(self.store, replace(self.options, seed=seed), self._process_count)
 
     def order(self, epoch: int) -> Order:
         """Return the order of an epoch."""

@@ -1,24 +1,30 @@
 """A store as a Keras dataset."""
 
 import os
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from os import PathLike
+from types import FrameType
 from typing import Any
 
 import keras
 
+from seekless.errors import OptionError
 from seekless.loader.batches import BatchMaker
+from seekless.loader.mixing import Description, describe
 from seekless.loader.options import WINDOW_BYTES, BatchOptions
+from seekless.loader.passes import Passes, Place
+from seekless.loader.state import State
 from seekless.loader.targets import class_weights
 from seekless.loader.transform import Batch
 from seekless.store.store import Split, Store
 from seekless.store.store import open as open_store
 
 __all__ = ["StoreSequence"]
-
-# Keras reads this many batches at most to learn their shapes before it trains, and throws them away.
-LOOK_AHEAD = 2
 
 
 class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships no types
@@ -64,31 +70,39 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         shard: tuple[int, int] = (0, 1),
         drop_remainder: bool = False,
         transform: Callable[..., Any] | None = None,
+        repeat: bool = False,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        max_queue_size: int = 10,
     ) -> None:
-        super().__init__()
+        super().__init__()  # to Keras this has one worker: our own threads and processes keep the order
+        if workers < 1 or max_queue_size < 1:
+            raise OptionError(
+                f"workers, max_queue_size: found {workers} and {max_queue_size}, expected 1 or more of each"
+            )
         self.store = store if isinstance(store, Store) else open_store(store)
         options = BatchOptions(
             batch_size, split, shuffle, seed, window_bytes, one_hot, dtype, shard, drop_remainder, transform
         )
-        self._maker = BatchMaker(self.store, options)
-        self._epoch = 0  # of the pass that is under way
-        self._requests = 0  # answered in this pass
-        self._new_pass = False  # Keras has asked how many batches a pass has
+        self._maker = BatchMaker(self.store, options, min(workers, max_queue_size) if use_multiprocessing else 0)
+        self._passes = Passes(self._maker.steps, repeat)
+        self._warned = False  # of a prediction in a random order
         self._stream: Iterator[Batch] | None = None
         self._stream_at = (0, 0)  # epoch and step of the batch that the stream gives next
         self.error: BaseException | None = None  # of the last request; TensorFlow passes on no more than its text
-        self._announced = False  # Keras has announced an epoch, and asked for nothing since
-        self._trained = False  # the pass under way began in an announced epoch
         self._begin_process()
 
     def __len__(self) -> int:
-        return self._maker.steps
+        return self._passes.length
 
     @property
-    def num_batches(self) -> int:
-        """Batches in an epoch. Keras reads this when it begins a pass over the data."""
-        self._new_pass = True
-        return self._maker.steps
+    def num_batches(self) -> int | None:
+        """Batches in a pass; None for one that repeats. Keras reads this when it begins a pass over the data."""
+        if self._maker.options.shuffle and not self._warned:
+            self._warn_of_prediction(sys._getframe(1))
+        with self._alone():
+            self._passes.ask()
+            return None if self._passes.repeat else self._passes.length
 
     @property
     def samples(self) -> int:
@@ -105,6 +119,13 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         """
         return class_weights(self.store, self._maker.sizes.start, self._maker.sizes.stop)
 
+    def describe(self) -> Description:
+        """Return what batches are made of, and how well they are mixed; `print` it.
+
+        It measures a few windows of epoch 0 and reads targets alone.
+        """
+        return describe(self._maker)
+
     def __getitem__(self, index: int) -> Any:
         """Return a batch: the next of the epoch's order if shuffled, else batch `index`.
 
@@ -119,44 +140,118 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             IndexError: The index is no batch's.
             StoreError: The store is damaged.
         """
-        if not 0 <= index < len(self):
-            raise IndexError(f"found batch {index}, expected 0 to {len(self) - 1}")
-        if self._process != os.getpid():
-            self._begin_process()
-        with self._lock:
-            batch = self._batch(*(self._next_place() if self._maker.options.shuffle else (0, index)))
-        return batch if len(batch) == 2 else batch[0]
+        keras_asks = _asks_keras(sys._getframe(1))
+        if not (0 <= index < self._maker.steps or (keras_asks and self._passes.repeat)):
+            raise IndexError(f"found batch {index}, expected 0 to {self._maker.steps - 1}")
+        if self._maker.options.shuffle or keras_asks:
+            return self._given(self._next)
+        return self._given(partial(self._batch, 0, index))
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the batches of an epoch: the rest of one after `restore`, else the next one whole."""
+        with self._alone():
+            epoch, first = self._passes.loop()
+        for step in range(first, self._maker.steps):
+            if self._maker.options.shuffle:
+                yield self._given(self._next)
+            else:  # by number, so that two loops side by side do not take batches from each other
+                yield self._given(partial(self._numbered, (epoch, step)))
 
     def on_epoch_begin(self) -> None:
         """Note that Keras announces an epoch."""
-        # Its look-ahead, which comes before, reads an epoch of one or two batches whole.
-        if self._requests == len(self) <= LOOK_AHEAD and not self._trained:
-            self._requests = 0
-        self._announced = True
+        with self._alone():
+            self._passes.begin()
 
     def on_epoch_end(self) -> None:
-        """Note that the epoch is over."""
-        self._announced = False
+        """Note that Keras says the epoch is over."""
+        with self._alone():
+            self._passes.end()
 
-    def _next_place(self) -> tuple[int, int]:
-        """Return epoch and step of the next request, and count it.
+    def state(self) -> State:
+        """Return the place after the last batch that was given out, to be restored later.
 
-        Keras' own signs of an epoch mislead (`on_epoch_end` comes before the first epoch, look-aheads are not
-        announced), so a pass begins where Keras reads `num_batches`. One that was cut after its first two batches,
-        outside of an epoch, was a look-ahead and begins again; any other cut pass is over.
+        In `fit` Keras takes batches some steps before it trains on them: use `seekless.SaveState`, which counts steps
+        that are finished.
         """
-        steps = len(self)
-        # TensorFlow's look-ahead comes before an epoch is announced; that of the others after.
-        trained = self._trained and keras.backend.backend() == "tensorflow"
-        if self._requests == steps or (self._new_pass and (self._requests > LOOK_AHEAD or trained)):
-            self._epoch, self._requests = self._epoch + 1, 0
-        elif self._new_pass:
-            self._requests = 0
-        if self._requests == 0:
-            self._trained = self._announced
-        self._new_pass = self._announced = False
-        self._requests += 1
-        return self._epoch, self._requests - 1
+        with self._alone():
+            return self.state_at(*self._passes.position)
+
+    def restore(self, state: State) -> None:
+        """Go on where a state was taken: with exactly the batches that had not been used.
+
+        `len` is then the rest of that epoch, and one pass (one epoch of `fit`) runs it; later passes are whole epochs.
+        The number of workers may differ, and between two epochs all else too, such as the number of ranks.
+
+        Args:
+            state: From `state`, or from `seekless.SaveState`.
+
+        Raises:
+            OptionError: The state stands amid an epoch whose batches are others than those of this Sequence.
+        """
+        if state.steps and state.order and state.order != self._maker.described:
+            raise OptionError(
+                f"state: found step {state.steps} of an epoch of batches by {state.order}, expected by "
+                f"{self._maker.described}; give the options that the state was made with, or one between two epochs"
+            )
+        if not (state.epoch >= 0 and 0 <= state.steps <= self._maker.steps):
+            raise OptionError(
+                f"state: found epoch {state.epoch}, step {state.steps}, expected an epoch from 0 and a step from 0 to "
+                f"{self._maker.steps}"
+            )
+        with self._alone():
+            if state.seed != self._maker.options.seed:
+                self._maker = self._maker.with_seed(state.seed)
+            self._stream = None
+            self._passes.restart((state.epoch, state.steps))
+
+    def close(self) -> None:
+        """Stop reading ahead, and free what was read; the next request begins to read again where it stands.
+
+        A training that was interrupted leaves a window waiting, which Keras may hold on to.
+        """
+        with self._alone():
+            self._stream = None
+
+    def state_at(self, epoch: int, steps: int) -> State:
+        """Return the state of a place.
+
+        Args:
+            epoch: The epoch.
+            steps: Batches of it that were used.
+        """
+        return State(self._maker.options.seed, epoch, steps, self._maker.described)
+
+    @property
+    def upcoming(self) -> Place:
+        """The place, (epoch, step), at which a pass begins that begins now."""
+        with self._alone():
+            return self._passes.upcoming
+
+    @property
+    def steps(self) -> int:
+        """Batches in a whole epoch; `len` is the rest of one after `restore`."""
+        return self._maker.steps
+
+    def _given(self, take: Callable[[], Batch]) -> Any:
+        with self._alone():
+            batch = take()
+        return batch if len(batch) > 1 else batch[0]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other threads out."""
+        if self._process != os.getpid():
+            self._begin_process()
+        with self._lock:
+            yield
+
+    def _next(self) -> Batch:
+        return self._batch(*self._passes.request())
+
+    def _numbered(self, place: Place) -> Batch:
+        batch = self._batch(*place)
+        self._passes.use(place)
+        return batch
 
     def _batch(self, epoch: int, step: int) -> Batch:
         if self._stream is None or self._stream_at != (epoch, step):
@@ -168,10 +263,26 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             raise
         self.error = None
         self._stream_at = (epoch, step + 1)
-        if step + 1 == len(self):
+        if step + 1 == self._maker.steps:
             # Ends its thread and frees its window now: TensorFlow keeps every dataset it was given for good.
             self._stream = None
         return batch
+
+    def _warn_of_prediction(self, frame: FrameType | None) -> None:
+        """Warn where it is `predict` that asks: in a random order nobody can tell which prediction is whose."""
+        depth = 2
+        predicting = False
+        while frame is not None and _asks_keras(frame):
+            predicting |= frame.f_code.co_name == "predict"
+            frame, depth = frame.f_back, depth + 1
+        if predicting:
+            self._warned = True
+            warnings.warn(
+                f"predict: found a StoreSequence with shuffle={self._maker.options.shuffle!r}, expected shuffle=False: "
+                "predictions come in the order of its batches, not in that of the store",
+                UserWarning,
+                stacklevel=depth + 1,
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         # A thread that reads ahead and a lock cannot be pickled; a copy opens its own.
@@ -186,3 +297,8 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         self._stream = None
         self._lock = threading.Lock()
         self._process = os.getpid()
+
+
+def _asks_keras(frame: FrameType) -> bool:
+    """Return whether the code that asks is Keras' own."""
+    return str(frame.f_globals.get("__name__", "")).startswith("keras.")
