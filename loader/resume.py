@@ -29,6 +29,9 @@ MEMBER = "seekless.json"
 class SaveState(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
     """Count the steps that are finished, and save the model with its place in the data.
 
+    On PyTorch, give dropout layers a seed: without one, Keras lets them draw from PyTorch's own generator, from which
+    its data loader draws at the beginning of each pass as well, so that they drop other values after a stop.
+
     The file is an ordinary `.keras` file; `seekless.load_training` reads both out of it. It appears whole or not at
     all, so a training that is killed at any moment leaves the last one that was complete.
 

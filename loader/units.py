@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from seekless.loader.draw import permutation
+from seekless.loader.draw import permutation, words
 
 __all__ = ["Sizes", "Units", "share_of", "units_of"]
 
@@ -104,9 +104,29 @@ def units_of(sizes: Sizes, shuffled: bool, seed: int, epoch: int, ranks: int = 1
     cuts = sizes.edges[np.flatnonzero(np.diff(cell)) + 1]
     start, stop = np.concatenate([[sizes.start], cuts]), np.concatenate([cuts, [sizes.stop]])
     if shuffled:
-        order = permutation(len(start), seed, epoch, 0)
+        windows = ranks * -(-sizes.length // (ranks * max(1, sizes.window)))
+        order = _spread(len(start), windows, seed, epoch)
         start, stop = start[order], stop[order]
     return Units(start, stop)
+
+
+def _spread(units: int, windows: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    """Draw an order of units in which each window has units from all over the store.
+
+    Of each `windows` neighbours, one goes to each window, by lot: where a store lies sorted, a window then holds
+    something of everything, as far as it has room.
+    """
+    lots = words(units, seed, epoch, 0)
+    if windows >= units:
+        return np.argsort(lots, kind="stable")
+    neighbours = np.arange(units) // windows
+    by_lot = np.lexsort((words(units, seed, epoch, 0, 1 << 32), neighbours))
+    window = np.empty(units, np.int64)
+    window[by_lot] = np.arange(units) % windows
+    short = units % windows
+    if short:  # the last neighbours are fewer than the windows: they go to any of them
+        window[by_lot[-short:]] = permutation(windows, seed, epoch, 0, 2 << 32)[:short]
+    return np.lexsort((lots, window))
 
 
 def share_of(units: Units, first: int, last: int) -> Units:

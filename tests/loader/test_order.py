@@ -116,9 +116,9 @@ def test_a_known_order_stays_as_it_is():
     """Runs that were recorded by seed must be repeatable: this may change only with a word in CHANGELOG."""
     order = epoch_order(even(1, 41, block_length=2, window=32, unit=4), "window", seed=5, epoch=1)
     assert units(order) == [(1, 4), *((start, start + 4) for start in range(4, 40, 4)), (40, 41)]
-    assert order.edges.tolist() == [0, 21, 40]
-    first = [20, 19, 38, 37, 21, 39, 28, 22, 18, 17, 7, 29, 5, 23, 16, 31, 36, 4, 30, 6, 40]
-    second = [35, 15, 3, 12, 8, 1, 32, 9, 14, 26, 2, 34, 25, 10, 33, 11, 27, 13, 24]
+    assert order.edges.tolist() == [0, 20, 40]
+    first = [21, 20, 39, 38, 22, 40, 25, 23, 11, 10, 8, 26, 2, 24, 9, 36, 37, 1, 27, 3]
+    second = [34, 18, 6, 15, 7, 4, 35, 31, 12, 17, 29, 5, 33, 28, 13, 32, 14, 30, 16, 19]
     assert list(order.samples()) == first + second
 
 
@@ -191,6 +191,17 @@ def test_every_sample_comes_early_as_often_as_late():
         at[list(order.samples()), np.arange(24)] += 1
     for counts in at:
         assert chi_square(counts, epochs / 24) < 60  # 23 degrees of freedom, 24 trials
+
+
+@pytest.mark.parametrize("epoch", range(4))
+def test_each_window_has_units_from_all_over_the_store(epoch):
+    order = epoch_order(even(0, 6400, block_length=10, window=800, unit=10), "window", 3, epoch)
+    assert np.diff(order.unit_edges).tolist() == [80] * 8
+    for window in range(8):
+        chosen = order.unit_start[order.unit_edges[window] : order.unit_edges[window + 1]]
+        assert sorted((chosen // 80).tolist()) == list(range(80))  # one of each eight neighbours
+    first = order.unit_start[:80]
+    assert abs(np.corrcoef(first, np.arange(80))[0, 1]) < 0.4  # in random order
 
 
 def test_windows_are_permuted_independently():
