@@ -22,7 +22,7 @@ RUN = 128
 # Number targets are compared by tenths of their values.
 TENTHS = 10
 # Further from a true shuffle than this, digits sorted by class lost more than 1.5 points: benchmarks/mixing.py.
-LIMIT = 0.3
+LIMIT = 0.2
 # Number targets of a part beyond this are not sorted in memory to find their tenths.
 SORTED_BYTES = 64 << 20
 

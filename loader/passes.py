@@ -36,7 +36,6 @@ class Passes:
 
     Attributes:
         steps: Batches in an epoch.
-        repeat: A pass goes on over the end of an epoch.
         first: The place at which the pass began.
         place: The place after the last request.
         requests: Answered in this pass.
@@ -44,7 +43,6 @@ class Passes:
     """
 
     steps: int
-    repeat: bool = False
     first: Place = (0, 0)
     place: Place = (0, 0)
     requests: int = 0
@@ -100,7 +98,7 @@ class Passes:
             self.first = self.place = self.upcoming
             self.kind = "loop" if self._looped else self._announced or "unannounced"
             self.requests = 0
-        elif self.requests and self.place[1] == 0 and not self.repeat:
+        elif self.requests and self.place[1] == 0:
             self.first, self.requests = self.place, 0
         self._asked = self._looped = False
         self._announced = ""

@@ -33,19 +33,28 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
     When shuffled, the index that Keras asks for is not a position in the data: the k-th request of a pass gets the k-th
     batch of the epoch's own order, which reads the disk in long runs, whatever order Keras asks in. (Its default,
     `fit(shuffle=True)`, permutes indices.) Every sample comes once an epoch; the same seed gives the same batches; a
-    second `fit` goes on with the next epoch. When not shuffled, index i is batch i.
+    second `fit` goes on with the next epoch. When not shuffled, Keras gets the store's order whatever it asks, and you
+    get batch i by index i.
 
     Args:
         store: An open store or its path.
         batch_size: Samples in a batch; the last of an epoch may be shorter.
         split: "train" or "test" as the conversion recorded them, a pair of fractions such as (0.0, 0.9), or None for
             the whole store.
-        shuffle: "window" mixes samples inside windows of randomly chosen blocks; False gives the store's order. None is
+        shuffle: "window" mixes samples inside windows of randomly chosen blocks; "batch" puts slices of a batch each in
+            random order and "full" every sample anywhere, which both seek; False gives the store's order. None is
             "window", but False where split is "test".
         seed: Draws the order.
         window_bytes: Decoded bytes of x that are mixed at one time; two windows are in memory.
         one_hot: Give class targets as float32 rows with a single 1.
         dtype: The dtype of x, scaled by one division so that pictures come as 0 to 1; None for stored values.
+        shard: (rank, ranks), for one of several ranks that train together: other samples than theirs, as many batches.
+        drop_remainder: Leave out the samples that fill no whole batch; another lot each epoch if shuffled.
+        transform: f(x, y, rng) that gives (x, y) again, after scaling; rng follows from seed, epoch and step alone.
+        workers: Processes that run the transform, if `use_multiprocessing`.
+        use_multiprocessing: Run the transform in other processes; no batch changes by it. Keras itself is told of one
+            worker and no processes.
+        max_queue_size: Batches that wait in those processes at most.
 
     Raises:
         StoreNotFoundError: There is no store at the path.
@@ -70,7 +79,6 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         shard: tuple[int, int] = (0, 1),
         drop_remainder: bool = False,
         transform: Callable[..., Any] | None = None,
-        repeat: bool = False,
         workers: int = 1,
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
@@ -85,7 +93,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             batch_size, split, shuffle, seed, window_bytes, one_hot, dtype, shard, drop_remainder, transform
         )
         self._maker = BatchMaker(self.store, options, min(workers, max_queue_size) if use_multiprocessing else 0)
-        self._passes = Passes(self._maker.steps, repeat)
+        self._passes = Passes(self._maker.steps)
         self._warned = False  # of a prediction in a random order
         self._stream: Iterator[Batch] | None = None
         self._stream_at = (0, 0)  # epoch and step of the batch that the stream gives next
@@ -96,13 +104,13 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         return self._passes.length
 
     @property
-    def num_batches(self) -> int | None:
-        """Batches in a pass; None for one that repeats. Keras reads this when it begins a pass over the data."""
+    def num_batches(self) -> int:
+        """Batches in a pass. Keras reads this when it begins a pass over the data."""
         if self._maker.options.shuffle and not self._warned:
             self._warn_of_prediction(sys._getframe(1))
         with self._alone():
             self._passes.ask()
-            return None if self._passes.repeat else self._passes.length
+            return self._passes.length
 
     @property
     def samples(self) -> int:
@@ -141,7 +149,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             StoreError: The store is damaged.
         """
         keras_asks = _asks_keras(sys._getframe(1))
-        if not (0 <= index < self._maker.steps or (keras_asks and self._passes.repeat)):
+        if not 0 <= index < self._maker.steps:
             raise IndexError(f"found batch {index}, expected 0 to {self._maker.steps - 1}")
         if self._maker.options.shuffle or keras_asks:
             return self._given(self._next)

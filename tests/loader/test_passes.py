@@ -63,13 +63,6 @@ def test_keras_epochs_are_slices_of_one_pass():
     assert play(passes, "(nnrr)(rr)(rrn)") == whole(1, steps=6)
 
 
-def test_a_pass_that_repeats_goes_on_over_the_epochs():
-    passes = Passes(3, repeat=True)
-    assert play(passes, "nnrr n)") == [(0, 0), (0, 1)]
-    assert play(passes, "(nnrrrr)(rrrr)") == whole(0, 1, 2, steps=3)[:8]
-    assert play(passes, "nnrr n) (nnr)") == [(3, 0), (3, 1), (3, 0)]
-
-
 PREDICTIONS = {"TensorFlow": "nnrr(nnRn)", "JAX or PyTorch": "n(nnRn)"}
 
 

@@ -494,15 +494,6 @@ def test_a_keras_epoch_longer_than_an_epoch_ends_with_it(sequence, epochs):
     assert equal(seen, epochs(0, 1, seed=1))
 
 
-def test_a_keras_epoch_longer_than_an_epoch_goes_on_over_it_where_it_repeats(sequence, epochs):
-    train, model = sequence(seed=1, repeat=True), Seen()
-    for first, steps in [(0, 60), (3, 41)]:
-        seen = model.learn(train, epochs=2, steps_per_epoch=steps, shuffle=False)  # Keras warns of True
-        assert equal(seen, epochs(first, first + 1, first + 2, seed=1)[: 2 * steps])
-    assert train.num_batches is None
-    assert len(train) == 41
-
-
 def test_several_workers_and_processes_change_no_batch(sequence, epochs):
     options = {"workers": 4, "use_multiprocessing": True, "max_queue_size": 3}
     train, model = sequence(seed=1, **options), Seen()
