@@ -1,8 +1,9 @@
 """Keep the next item of an iterator coming while the current one is used."""
 
 import os
+import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from seekless.errors import LoaderError
@@ -18,7 +19,8 @@ class Ahead(Generic[T]):
     """An iterator that takes one item ahead in a thread of its own.
 
     At most one item waits, so with the one in use there are two. An error of the source is raised where its item would
-    have come. The thread ends with the items, with `close`, or when this object is forgotten.
+    have come. Each thread ends with its item: whoever forgets this object half-way, as TensorFlow does with datasets
+    that it keeps for good, leaves none behind.
 
     Args:
         source: The iterator to take from; used by no one else from now on.
@@ -27,8 +29,7 @@ class Ahead(Generic[T]):
     def __init__(self, source: Iterator[T]) -> None:
         self._source = source
         self._process = os.getpid()
-        self._executor = ThreadPoolExecutor(1, "seekless-read")
-        self._next: Future[object] | None = self._executor.submit(next, source, _END)
+        self._next: Future[object] | None = self._take()
 
     def __iter__(self) -> Iterator[T]:
         return self
@@ -41,20 +42,27 @@ class Ahead(Generic[T]):
                 "found batches begun before a fork, expected new ones in each process; ask for them again"
             )
         future, self._next = self._next, None
-        try:
-            item = future.result()
-        except BaseException:
-            self.close()
-            raise
+        item = future.result()
         if item is _END:
-            self.close()
             raise StopIteration
-        self._next = self._executor.submit(next, self._source, _END)
-        return item  # type: ignore[return-value]  # the executor's future knows no type beside the end's
+        self._next = self._take()
+        return item  # type: ignore[return-value]  # a future of any object
 
     def close(self) -> None:
         """Stop taking items; an item on its way is waited for and dropped."""
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        future, self._next = self._next, None
+        if future is not None and self._process == os.getpid():
+            future.exception()
+
+    def _take(self) -> Future[object]:
+        future: Future[object] = Future()
+        # Not to be waited for at the end of the process: nothing of it is kept.
+        threading.Thread(target=_fill, args=(future, self._source), name="seekless-read", daemon=True).start()
+        return future
+
+
+def _fill(future: Future[object], source: Iterator[object]) -> None:
+    try:
+        future.set_result(next(source, _END))
+    except BaseException as error:
+        future.set_exception(error)

@@ -1,7 +1,8 @@
 """Batches of a store: windows read ahead, samples gathered in the epoch's order, scaled by one division."""
 
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
@@ -13,7 +14,7 @@ from seekless.errors import OptionError
 from seekless.loader.ahead import Ahead
 from seekless.loader.options import BatchOptions
 from seekless.loader.order import Order, Sizes, Steps, epoch_order
-from seekless.loader.pick import block_edges, read_ranges
+from seekless.loader.pick import read_ranges
 from seekless.loader.scale import one_hot, scaled
 from seekless.loader.targets import Targets
 from seekless.loader.transform import Batch, Transform, TransformProcesses
@@ -42,9 +43,10 @@ class BatchMaker:
         store: The store.
         options: How.
         processes: Other processes that run the transform; 0 runs it here.
+        threads: Threads that check and decompress blocks; with 1 the one that reads does it.
     """
 
-    def __init__(self, store: Store, options: BatchOptions, processes: int = 0) -> None:
+    def __init__(self, store: Store, options: BatchOptions, processes: int = 0, threads: int = 1) -> None:
         self.store = store
         self.options = options
         x = store.header.fields["x"]
@@ -52,9 +54,8 @@ class BatchMaker:
         if options.one_hot and store.header.target_kind != "class":
             raise OptionError(f"one_hot: found targets that are no classes in {store.path}, expected classes")
         self._x = store.reader("x")
-        self._edges = block_edges(self._x.table)
         window = max(1, options.window_bytes // x.sample_bytes)
-        self.sizes = Sizes.of_part(start, stop, self._edges, window, max(1, UNIT_BYTES // x.sample_bytes))
+        self.sizes = Sizes.of_part(start, stop, self._x.table.first, window, max(1, UNIT_BYTES // x.sample_bytes))
         rank, ranks = options.shard
         self.dealt = Steps(self.sizes.length, options.batch_size, rank, ranks, options.drop_remainder)
         # Targets, and weights beside them, in the order in which Keras takes them.
@@ -63,6 +64,7 @@ class BatchMaker:
         self._transform = None if options.transform is None else Transform(options.transform, options.seed, rank)
         self._processes = TransformProcesses(self._transform, processes) if self._transform and processes else None
         self._process_count = processes
+        self._thread_count = threads
         self._kept: tuple[npt.NDArray[Any], tuple[npt.NDArray[Any], ...]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -91,7 +93,7 @@ class BatchMaker:
 
     def with_seed(self, seed: int) -> "BatchMaker":
         """Return one that differs by its seed alone."""
-        return BatchMaker(self.store, replace(self.options, seed=seed), self._process_count)
+        return BatchMaker(self.store, replace(self.options, seed=seed), self._process_count, self._thread_count)
 
     def order(self, epoch: int) -> Order:
         """Return the order of an epoch."""
@@ -139,6 +141,12 @@ class BatchMaker:
                     done, used = done + count, used + count
                 yield self._finished(batch)
 
+    def _decoding(self) -> AbstractContextManager[Executor | None]:
+        """Return the threads that check and decompress the blocks of a window; they end with it."""
+        if self._thread_count < 2:
+            return nullcontext()
+        return ThreadPoolExecutor(self._thread_count, "seekless-read-decode")
+
     def _empty(self, count: int, window: _Window) -> Batch:
         dtype = window.x.dtype if self.options.dtype is None else np.dtype(self.options.dtype)
         x = np.empty((count, *window.x.shape[1:]), dtype)
@@ -170,7 +178,8 @@ class BatchMaker:
     def _load(self, order: Order, window: int) -> _Window:
         ranges, rows = order.plan(window)
         if self._kept is None:
-            x = read_ranges(self._x, self._edges, ranges)
+            with self._decoding() as pool:
+                x = read_ranges(self._x, ranges, pool)
             beside = tuple(targets.read(ranges) for targets in self._beside)
             if len(x) == self.sizes.length:  # the same samples each epoch: read them once
                 self._kept = x, beside

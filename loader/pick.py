@@ -1,33 +1,29 @@
 """Read scattered samples of a field: each block once, and no more of them at a time than a bounded scratch."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seekless.store.blocks import BlockReader, BlockTable
+from seekless.store.blocks import BlockReader
 
-__all__ = ["block_edges", "numbers", "read_ranges"]
+__all__ = ["numbers", "read_ranges"]
 
 # Blocks that are read together before the wanted samples are taken out of them.
 SCRATCH_BYTES = 16 << 20
 
 
-def block_edges(table: BlockTable) -> npt.NDArray[np.int64]:
-    """Return int64 (blocks + 1,): the first sample of each block of a field, and the number of samples."""
-    return np.minimum(np.arange(len(table) + 1, dtype=np.int64) * table.field.block_length, table.length)
-
-
 def read_ranges(
-    reader: BlockReader, edges: npt.NDArray[np.int64], ranges: Sequence[tuple[int, int]]
+    reader: BlockReader, ranges: Sequence[tuple[int, int]], pool: Executor | None = None
 ) -> npt.NDArray[Any]:
     """Read ranges of samples, one behind the other; a block that holds several of them is read once.
 
     Args:
         reader: Of the field.
-        edges: The field's block edges.
         ranges: Ascending (start, stop) pairs in samples, apart from each other.
+        pool: Threads that check and decompress blocks while others are read; None to do it in this one.
 
     Returns:
         Stored values, (samples in all ranges, *sample_shape).
@@ -36,11 +32,12 @@ def read_ranges(
         StoreFormatError: A block is damaged, or the file was cut short.
         OSError: The file cannot be read.
     """
+    edges = reader.table.first
     pairs = np.array(ranges, np.int64).reshape(-1, 2)
     first = np.searchsorted(edges, pairs[:, 0], "right") - 1
     last = np.searchsorted(edges, pairs[:, 1] - 1, "right") - 1
     if not (first[1:] <= last[:-1]).any():
-        return reader.read(ranges)
+        return reader.read(ranges, pool=pool)
     samples = numbers(ranges)
     field = reader.table.field
     out = np.empty((len(samples), *field.sample_shape), field.dtype)
@@ -57,7 +54,7 @@ def read_ranges(
         before = np.cumsum([0, *(b - a for a, b in held)])
         block = np.searchsorted(edges[chosen], wanted, "right") - 1
         rows = before[block] + wanted - edges[chosen][block]
-        out[done:stop] = reader.read(held)[rows]
+        out[done:stop] = reader.read(held, pool=pool)[rows]
         done = stop
     return out
 

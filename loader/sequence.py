@@ -51,7 +51,8 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         shard: (rank, ranks), for one of several ranks that train together: other samples than theirs, as many batches.
         drop_remainder: Leave out the samples that fill no whole batch; another lot each epoch if shuffled.
         transform: f(x, y, rng) that gives (x, y) again, after scaling; rng follows from seed, epoch and step alone.
-        workers: Processes that run the transform, if `use_multiprocessing`.
+        workers: Threads that check and decompress blocks; and processes that run the transform, if
+            `use_multiprocessing`.
         use_multiprocessing: Run the transform in other processes; no batch changes by it. Keras itself is told of one
             worker and no processes.
         max_queue_size: Batches that wait in those processes at most.
@@ -92,7 +93,9 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         options = BatchOptions(
             batch_size, split, shuffle, seed, window_bytes, one_hot, dtype, shard, drop_remainder, transform
         )
-        self._maker = BatchMaker(self.store, options, min(workers, max_queue_size) if use_multiprocessing else 0)
+        self._maker = BatchMaker(
+            self.store, options, min(workers, max_queue_size) if use_multiprocessing else 0, workers
+        )
         self._passes = Passes(self._maker.steps)
         self._warned = False  # of a prediction in a random order
         self._stream: Iterator[Batch] | None = None

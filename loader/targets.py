@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import OptionError
-from seekless.loader.pick import block_edges, numbers, read_ranges
+from seekless.loader.pick import numbers, read_ranges
 from seekless.store.store import Store
 
 __all__ = ["Targets", "class_counts", "class_weights"]
@@ -30,7 +30,6 @@ class Targets:
 
     def __init__(self, store: Store, name: str, start: int, stop: int) -> None:
         self._reader = store.reader(name)
-        self._edges = block_edges(self._reader.table)
         self._start, self._stop = start, stop
         self._kept: npt.NDArray[Any] | None = None
 
@@ -51,7 +50,7 @@ class Targets:
         """
         field = self._reader.table.field
         if (self._stop - self._start) * field.sample_bytes > KEPT_BYTES:
-            return field.encoding.decode(read_ranges(self._reader, self._edges, ranges))
+            return field.encoding.decode(read_ranges(self._reader, ranges))
         if self._kept is None:
             self._kept = field.encoding.decode(self._reader.read([(self._start, self._stop)]))
         values: npt.NDArray[Any] = self._kept[numbers(ranges) - self._start]

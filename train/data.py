@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import TrainError
-from seekless.loader.batches import WINDOW_BYTES
 from seekless.loader.files import FileSequence
+from seekless.loader.options import WINDOW_BYTES
 from seekless.loader.sequence import StoreSequence
 from seekless.store.store import Store
 from seekless.store.store import open as open_store

@@ -106,7 +106,9 @@ def test_its_text_says_all_of_it(by_class):
 
 def test_nothing_of_x_is_read(by_class, monkeypatch):
     read = BlockReader.read
-    monkeypatch.setattr(BlockReader, "read", lambda self, ranges: {"y": read}[self.table.field.name](self, ranges))
+    monkeypatch.setattr(
+        BlockReader, "read", lambda self, ranges, **how: {"y": read}[self.table.field.name](self, ranges, **how)
+    )
     assert told(by_class, window_bytes=200).label_distance > 0
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from seekless.errors import StoreFormatError
 from seekless.loader import pick
-from seekless.loader.pick import block_edges, numbers, read_ranges
+from seekless.loader.pick import numbers, read_ranges
 from seekless.loader.scattered import merged
 from seekless.store.blocks import BlockReader
 
@@ -21,7 +21,7 @@ def test_samples_come_as_asked_for(numbered, chosen, scratch):
     ranges = merged(np.array(sorted(chosen)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pick, "SCRATCH_BYTES", scratch)
-        found = read_ranges(reader, block_edges(reader.table), ranges)
+        found = read_ranges(reader, ranges)
     assert (found.dtype, found.shape) == (np.uint16, (len(chosen), 3, 2))
     assert found[:, 0, 0].tolist() == sorted(chosen)
     assert numbers(ranges).tolist() == sorted(chosen)
@@ -30,20 +30,15 @@ def test_samples_come_as_asked_for(numbered, chosen, scratch):
 def test_a_block_that_holds_several_is_read_once(numbered, monkeypatch):
     read, blocks = BlockReader._fill, []
 
-    def counting(self, descriptor, buffer, offset):
-        blocks.extend(range(offset, offset + len(buffer), 4096))
-        return read(self, descriptor, buffer, offset)
+    def counting(self, descriptor, buffers, offset, block):
+        blocks.extend(range(offset, offset + sum(map(len, buffers)), 4096))
+        return read(self, descriptor, buffers, offset, block)
 
     monkeypatch.setattr(BlockReader, "_fill", counting)
     monkeypatch.setattr(pick, "SCRATCH_BYTES", 200)  # two blocks
     reader = numbered.store.reader("x")
-    read_ranges(reader, block_edges(reader.table), [(n, n + 1) for n in range(0, 403, 2)])
+    read_ranges(reader, [(n, n + 1) for n in range(0, 403, 2)])
     assert len(blocks) == len(set(blocks)) == 58
-
-
-def test_edges_are_those_of_the_blocks(numbered):
-    edges = block_edges(numbered.store.tables["x"])
-    assert edges.tolist() == [*range(0, 403, 7), 403]
 
 
 def test_a_damaged_block_is_named(numbered):
@@ -52,4 +47,4 @@ def test_a_damaged_block_is_named(numbered):
         file.write(b"\xff")
     reader = numbered.store.reader("x")
     with pytest.raises(StoreFormatError, match=r"numbered\.h5: block 20 of x is damaged"):
-        read_ranges(reader, block_edges(reader.table), [(n, n + 1) for n in range(0, 403, 2)])
+        read_ranges(reader, [(n, n + 1) for n in range(0, 403, 2)])

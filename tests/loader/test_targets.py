@@ -28,7 +28,9 @@ def test_classes_are_counted_without_reading_x(make_store, monkeypatch, step, pa
     store = make_store(np.zeros((40, 2), np.uint8), y)
     monkeypatch.setattr(targets_module, "COUNTED_BYTES", step)
     read = BlockReader.read
-    monkeypatch.setattr(BlockReader, "read", lambda self, ranges: {"y": read}[self.table.field.name](self, ranges))
+    monkeypatch.setattr(
+        BlockReader, "read", lambda self, ranges, **how: {"y": read}[self.table.field.name](self, ranges, **how)
+    )
     counts = class_counts(store, *part)
     assert counts.tolist() == np.bincount(y[slice(*part)], minlength=4).tolist()
 
