@@ -93,6 +93,7 @@ def write(
     with writing(path, overwrite=how.overwrite, temp=how.temp) as target:
         if isinstance(samples, Arrays):
             targets_from(samples.y, class_names, target_type)  # what is wrong with them is said before x is read
+        target.start()
         taking = _Taking(samples, how, shuffle=bool(shuffle))
         scatter = taking.scattered(target)
         targets = targets_from(samples.y, class_names, target_type)

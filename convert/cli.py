@@ -110,13 +110,16 @@ def _add(name: str, kind: str, own_options: Callable[[Command], Command], to: st
             raise click.UsageError(f"found a STORE named {store}, expected a name that ends in {words['suffix']}")
         from seekless.convert.run import pack
         from seekless.convert.target import saved_samples
+        from seekless.errors import BusyError, OptionError, ResumeError, StoreExistsError
 
         try:
             summary = pack(source, store, kind=kind, progress=not quiet, **options)
-        except (Exception, KeyboardInterrupt) as error:
+        except (OptionError, StoreExistsError, BusyError, ResumeError):
+            raise  # these say themselves what to do
+        except BaseException as error:
             if kept := saved_samples(store, options["temp"]):
                 click.echo(f"{store}: {kept:,} samples read are kept; the same command goes on by --resume", err=True)
-            elif isinstance(error, KeyboardInterrupt):
+            elif not isinstance(error, Exception):
                 click.echo(f"{store}: no store was written; the same command starts again", err=True)
             raise
         if not quiet:

@@ -8,30 +8,32 @@ A file of JSON lines in the folder of partition files. Nothing is written before
     {"file": [n, r]}   a file of the store is begun; r: the blocks of its last attempt are copied from there
     {"block": ...}     a block of x stands in it
     {"complete": n}    that file is complete
-    {"refused": true}  the run ended for bad input; the next one may start over
+    {"refused": true}  the run ended for bad input or options; the next one may start over
     {"done": ...}      the store is complete, and is about to take its place
 
-Lines are appended and never waited for: a killed process loses nothing that it has written. What a power cut leaves
-is found by the checksums of partitions and blocks.
+Each line begins with the CRC-32 of the rest, as 8 hexadecimal digits; what stands behind the first line that is not
+whole counts for nothing. Lines are appended and never waited for: a killed process loses nothing that it has written.
+What a power cut leaves is found by the checksums of lines, labels, partitions and blocks.
 """
 
 import json
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from seekless.errors import ConvertError
+from seekless.errors import ResumeError
 from seekless.store.writer import PutBlock
 
-__all__ = ["NAME", "FilePast", "Journal", "Past"]
+__all__ = ["NAME", "START_OVER", "FilePast", "Journal", "Labels", "Past"]
 
 NAME = "journal"
+START_OVER = "start over by --overwrite, without --resume"
 KEYS = "keys"
 LABELS = "labels"
 
@@ -51,6 +53,18 @@ class FilePast:
     complete: bool = False
 
 
+class Labels(NamedTuple):
+    """The file of labels as far as it counts.
+
+    Attributes:
+        size: Bytes.
+        crc: Their CRC-32.
+    """
+
+    size: int = 0
+    crc: int = 0
+
+
 @dataclass
 class Past:
     """What a run had done when it was stopped.
@@ -60,7 +74,7 @@ class Past:
         saved: The states at each save, in order.
         codec: The codec that was chosen and why; None if not all was read.
         files: How far each file of the store had come.
-        refused: Whether it ended for bad input, not because it was stopped.
+        refused: Whether it ended for bad input or options, not because it was stopped.
         done: What the run has to say of itself, if the store was complete.
     """
 
@@ -105,19 +119,22 @@ class Journal:
             text = (self._folder / NAME).read_bytes()
         except OSError:
             return None
-        for line in text.split(b"\n")[:-1]:  # what is behind the last line end was cut off
-            ((kind, value),) = json.loads(line).items()
-            if kind == "begin":
-                past = Past(value)
-            elif past is not None:
-                _note(past, kind, value)
+        for line, _ in _whole_lines(text):
+            try:
+                ((kind, value),) = json.loads(line).items()
+                if kind == "begin":
+                    past = Past(value)
+                elif past is not None:
+                    _note(past, kind, value)
+            except (ValueError, TypeError, KeyError, AttributeError):  # not a line that this version writes
+                break
         return past if past is not None and past.saved else None
 
     def go_on(self) -> None:
-        """Append to the journal that is there; half a line at its end is cut off."""
+        """Append to the journal that is there; what is behind its last whole line is cut off."""
         path = self._folder / NAME
-        size = path.read_bytes().rfind(b"\n") + 1
-        os.truncate(path, size)
+        ends = [end for _, end in _whole_lines(path.read_bytes())]
+        os.truncate(path, ends[-1] if ends else 0)
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by close)
 
     def begin(self, facts: Mapping[str, Any], keys: Sequence[str]) -> None:
@@ -136,29 +153,52 @@ class Journal:
     def write(self, kind: str, value: Any) -> None:
         """Append a line, if anything was begun."""
         if self._file is not None:
-            self._file.write(json.dumps({kind: value}).encode() + b"\n")
+            text = json.dumps({kind: value}).encode()
+            line = b"%08x%s\n" % (zlib.crc32(text), text)
+            while line:  # a disk that is almost full takes a part of it
+                line = line[self._file.write(line) :]
 
     def keys(self) -> list[str]:
-        """Return the keys that the stopped run had."""
-        text = zlib.decompress((self._folder / KEYS).read_bytes()).decode("utf-8", "surrogateescape")
+        """Return the keys that the stopped run had; none if they are damaged: they serve a message alone."""
+        try:
+            text = zlib.decompress((self._folder / KEYS).read_bytes()).decode("utf-8", "surrogateescape")
+        except (OSError, zlib.error):
+            return []
         return text.split("\0") if text else []
 
-    def append_labels(self, indices: npt.NDArray[np.int64], codes: npt.NDArray[np.int64]) -> int:
-        """Append which label each of some samples has; return the size of the file."""
-        with open(self._folder / LABELS, "ab") as file:
-            file.write(np.stack([indices, codes], axis=1).data)
-            return file.tell()
+    def append_labels(self, indices: npt.NDArray[np.int64], codes: npt.NDArray[np.int64], before: Labels) -> Labels:
+        """Append which label each of some samples has to their file.
 
-    def labels(self, size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return (indices, codes) of all labels up to a size of their file; what is behind is cut off."""
-        path = self._folder / LABELS
-        if not size:
-            path.unlink(missing_ok=True)
+        Args:
+            indices: int64, (n,): the samples.
+            codes: int64, (n,): which spelling each has.
+            before: What the file holds.
+
+        Returns:
+            What it holds now.
+        """
+        data = np.stack([indices, codes], axis=1).tobytes()
+        with open(self._folder / LABELS, "ab") as file:
+            file.truncate(before.size)
+            file.write(data)
+        return Labels(before.size + len(data), zlib.crc32(data, before.crc))
+
+    def labels(self, saved: Labels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return (indices, codes) of all labels that were saved; what is behind them in their file counts for nothing.
+
+        Raises:
+            ResumeError: They are damaged.
+        """
+        if not saved.size:
             return np.empty(0, np.int64), np.empty(0, np.int64)
-        if path.stat().st_size < size:
-            raise ConvertError(f"{path}: found fewer labels than were saved; start over by --overwrite")
-        os.truncate(path, size)
-        table = np.fromfile(path, np.int64).reshape(-1, 2)
+        path = self._folder / LABELS
+        data = path.read_bytes()[: saved.size] if path.is_file() else b""
+        if (len(data), zlib.crc32(data)) != (saved.size, saved.crc):
+            raise ResumeError(
+                f"{path}: found other bytes than were written there, expected the labels of the samples that were read "
+                f"so far; {START_OVER}"
+            )
+        table = np.frombuffer(data, np.int64).reshape(-1, 2)
         return table[:, 0].copy(), table[:, 1].copy()
 
     def close(self) -> None:
@@ -168,7 +208,18 @@ class Journal:
             self._file = None
 
 
+def _whole_lines(text: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield each line without its checksum, and where it ends; up to the first that is not as it was written."""
+    end = 0
+    for line in text.split(b"\n")[:-1]:
+        end += len(line) + 1
+        if line[:8] != b"%08x" % zlib.crc32(line[8:]):
+            return
+        yield line[8:], end
+
+
 def _note(past: Past, kind: str, value: Any) -> None:
+    past.refused = kind == "refused"  # no longer, once that run has been gone on with
     if kind == "saved":
         past.saved.append(value)
     elif kind == "codec":
@@ -184,7 +235,5 @@ def _note(past: Past, kind: str, value: Any) -> None:
         past.files[number].blocks.append(PutBlock(*block))
     elif kind == "complete":
         past.files[value].complete = True
-    elif kind == "refused":
-        past.refused = True
     elif kind == "done":
         past.done = value

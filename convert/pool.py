@@ -3,11 +3,15 @@
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from types import ModuleType
+from multiprocessing.connection import wait as wait_for_ends
+from types import FrameType, ModuleType
 from typing import Any
 
 from seekless.convert.workers import RunResult, begin, encode_run, work
@@ -18,6 +22,8 @@ __all__ = ["available_cores", "map_runs", "worker_count"]
 
 # Runs handed out and not yet answered, for each worker: enough that none waits for the parent.
 AHEAD = 3
+# Seconds without an answer after which workers are asked whether they live.
+PATIENCE = 1.0
 # Starting processes costs about as long as decoding this many small files.
 FEW_SAMPLES = 512
 
@@ -66,6 +72,7 @@ def map_runs(
         return
     executor = _start(reader, workers, dtype)
     pending: dict[Future[RunResult], Any] = {}
+    whole = False
     try:
         for run in runs:
             _submit(executor, run, pending)
@@ -73,16 +80,16 @@ def map_runs(
                 yield from _finished(executor, pending)
         while pending:
             yield from _finished(executor, pending)
-    except KeyboardInterrupt:
-        _kill(executor)  # a run of files on a slow disk takes seconds to its end
-        raise
+        whole = True
     except BrokenProcessPool as error:
-        keys = [str(run) for run in list(pending.values())[:workers]]
+        keys = [str(run) for future, run in pending.items() if not _is_answered(future)][:workers]
         raise ConvertError(
             f"a worker process died (killed, or out of memory) while reading one of: {'; '.join(keys)}; no store was "
             "written; run it again, with fewer --workers if memory is short"
         ) from error
     finally:
+        if not whole:
+            _kill(executor)  # a run of files on a slow disk takes seconds to its end
         executor.shutdown(wait=False, cancel_futures=True)
 
 
@@ -96,18 +103,60 @@ def _start(reader: Reader, workers: int, dtype: str | None) -> ProcessPoolExecut
 
 
 def _kill(executor: ProcessPoolExecutor) -> None:
-    """End the worker processes now."""
-    for process in list((executor._processes or {}).values()):  # public from Python 3.14 on, as kill_workers
+    """End the worker processes now, and wait for it: what they share with this one must outlast them."""
+    processes = list((executor._processes or {}).values())  # public from Python 3.14 on, as kill_workers
+    for process in processes:
         process.kill()
+    # One that was killed half-way through an answer would leave the executor's thread waiting for the rest of it, and
+    # this process for that thread at its end, as long as anyone could still write there.
+    answers = getattr(executor, "_result_queue", None)
+    if answers is not None:
+        answers._writer.close()
+    left, end = {process.sentinel for process in processes}, time.monotonic() + 1
+    while left and time.monotonic() < end:
+        left -= set(wait_for_ends(list(left), end - time.monotonic()))
+
+
+def _is_answered(future: Future[RunResult]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
 
 
 def _submit(executor: Executor, run: Any, pending: dict[Future[RunResult], Any]) -> None:
-    with _without_main():
+    # A worker that has been started but is not yet known to the executor could not be ended.
+    with _without_main(), _undisturbed():
         pending[executor.submit(work, run)] = run
 
 
-def _finished(executor: Executor, pending: dict[Future[RunResult], Any]) -> Iterator[RunResult]:
-    done, _ = wait(pending, return_when=FIRST_COMPLETED)
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the end of the context; processes that are started in it have no Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread alone
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    held = {number: handler for number, handler in before.items() if callable(handler)}
+    for held_back in held:
+        signal.signal(held_back, lambda number, frame: came.append((number, frame)))
+    # Inherited by what is started: Ctrl-C in a terminal reaches all, and one that is just starting would print a trace.
+    mask = getattr(signal, "pthread_sigmask", None)
+    unmasked = mask(signal.SIG_BLOCK, {signal.SIGINT}) if mask else None
+    try:
+        yield
+    finally:
+        if mask:
+            mask(signal.SIG_SETMASK, unmasked)
+        for held_back, handler in held.items():
+            signal.signal(held_back, handler)
+    for number, frame in came:
+        held[signal.Signals(number)](number, frame)
+
+
+def _finished(executor: ProcessPoolExecutor, pending: dict[Future[RunResult], Any]) -> Iterator[RunResult]:
+    while not (done := wait(pending, PATIENCE, FIRST_COMPLETED).done):
+        # The executor does not see the death of a worker while it waits for the rest of what that one was sending.
+        if wait_for_ends([process.sentinel for process in (executor._processes or {}).values()], 0):
+            raise BrokenProcessPool("a worker process has ended while another answer was awaited")
     for future in done:
         result = future.result()
         if result.rest is not None:

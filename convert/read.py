@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.convert.census import Census
-from seekless.convert.journal import Journal, Past
+from seekless.convert.journal import START_OVER, Journal, Labels, Past
 from seekless.convert.options import Options
 from seekless.convert.pool import map_runs, worker_count
 from seekless.convert.scatter import Piece, Scatter
@@ -17,7 +17,7 @@ from seekless.convert.space import check_space_early
 from seekless.convert.target import Target
 from seekless.convert.wanted import Lost, Tried, wanted_encodings
 from seekless.convert.workers import Form, Group, RunResult
-from seekless.errors import ConvertError
+from seekless.errors import ConvertError, ResumeError
 from seekless.progress import Pass
 from seekless.source.samples import BadSample, Source
 from seekless.store.encoding import Encoding
@@ -85,16 +85,16 @@ def read_samples(
     Raises:
         ConvertError: The source changed meanwhile.
     """
-    first = _begin(source, positions, target, options, None)
+    first, labels = _begin(source, positions, target, options, None), Labels()
     if past is not None:
-        _restore(first, journal, past)
-    _read(first, target, journal, facts)
+        labels = _restore(first, journal, past)
+    _read(first, target, journal, facts, labels)
     if options.on_error == "skip" and first.census.forms and first.census.form != first.form:
         # The first run misled: most samples have another form than it. Only --on-error skip goes on then.
-        target.forget()
         journal.close()
+        target.renew()
         second = _begin(source, positions, target, options, first.census.form)
-        _read(second, target, journal, facts)
+        _read(second, target, journal, facts, Labels())
         if second.census.form != first.census.form:
             raise ConvertError(f"{source.root}: found other samples at the second reading; run it again when it rests")
         return second
@@ -110,18 +110,18 @@ def _begin(
     return Reading(source, positions, options, census, scatter, form, np.zeros(len(source), bool))
 
 
-def _read(reading: Reading, target: Target, journal: Journal, facts: dict[str, Any]) -> None:
+def _read(reading: Reading, target: Target, journal: Journal, facts: dict[str, Any], labels: Labels) -> None:
     source, options, census = reading.source, reading.options, reading.census
     workers = worker_count(options.workers, len(source))
-    saver = _Saver(reading, journal, facts)
+    saver = _Saver(reading, journal, facts, labels)
     runs = source.runs(reading.done.copy() if journal.active else None)
     results = map_runs(source.reader(), runs, workers, dtype=census.dtype)
     kept = int(np.count_nonzero(reading.done))
+    left, unchecked = len(source) - kept, True
     with Pass("reading", len(source), options.progress, kept=kept) as bar, closing(results):
-        unchecked = not journal.active
         for result in results:
             if unchecked and result.groups:
-                check_space_early(result.groups[0], len(source), target.path.parent, target.parts.parent, options)
+                check_space_early(result.groups[0], len(source), left, target.path.parent, target.parts.parent, options)
                 unchecked = False
             bar.add(reading.add(result), result.bytes_read, bad=len(census.bad))
             saver.save_if_due()
@@ -131,7 +131,7 @@ def _read(reading: Reading, target: Target, journal: Journal, facts: dict[str, A
 class _Saver:
     """Saves a pass now and then, so that a run that is stopped loses little."""
 
-    def __init__(self, reading: Reading, journal: Journal, facts: dict[str, Any]) -> None:
+    def __init__(self, reading: Reading, journal: Journal, facts: dict[str, Any], labels: Labels) -> None:
         self._reading = reading
         self._journal = journal
         self._facts = facts
@@ -139,7 +139,7 @@ class _Saver:
         census = reading.census
         self._bad, self._labels, self._spellings = len(census.bad), len(census.labels), len(census.spellings)
         self._odd = {form: len(parts) for form, parts in census.forms.items()}
-        self._labels_size = 0
+        self._saved_labels = labels
 
     def save_if_due(self, *, last: bool = False) -> None:
         """Save if enough time has passed, and at the end if anything was saved before."""
@@ -161,21 +161,22 @@ class _Saver:
         form = reading.form
         proved, tried = census.proof(form) if form in census.forms else (-1, ())
         for indices, codes in census.labels[self._labels :]:
-            self._labels_size = self._journal.append_labels(indices, codes)
+            self._saved_labels = self._journal.append_labels(indices, codes, self._saved_labels)
         odd = []
         for other, parts in census.forms.items():
             new = parts[self._odd.get(other, 0) :]
             self._odd[other] = len(parts)
             if other != form and new:
-                odd.append([_form_json(other), np.concatenate(new).tolist()])
+                odd.append([_form_json(other), *self._stamped(np.concatenate(new).tolist())])
+        numbers, stamps = self._stamped(census.bad_indices[self._bad :])
         bad = [
-            [index, sample.key, sample.found, sample.expected]
-            for index, sample in zip(census.bad_indices[self._bad :], census.bad[self._bad :], strict=True)
+            [index, stamp, sample.key, sample.found, sample.expected]
+            for index, stamp, sample in zip(numbers, stamps, census.bad[self._bad :], strict=True)
         ]
         spellings = census.spellings[self._spellings :]
         self._bad, self._labels, self._spellings = len(census.bad), len(census.labels), len(census.spellings)
         return {
-            "samples": int(np.count_nonzero(reading.done)),
+            "samples": int(np.count_nonzero(reading.done)) - len(census.bad),
             "bytes_read": census.bytes_read,
             "scatter": reading.scatter.state(),
             "proved": proved,
@@ -183,15 +184,19 @@ class _Saver:
             "bad": bad,
             "odd": odd,
             "spellings": [list(spelling) for spelling in spellings],
-            "labels": self._labels_size,
+            "labels": list(self._saved_labels),
         }
 
+    def _stamped(self, indices: list[int]) -> tuple[list[int], list[int]]:
+        """Return samples that are left out, and what tells their files from changed ones."""
+        return indices, self._reading.source.stamps(indices).tolist()
 
-def _restore(reading: Reading, journal: Journal, past: Past) -> None:
-    """Put a pass where it stood at its last save.
+
+def _restore(reading: Reading, journal: Journal, past: Past) -> Labels:
+    """Put a pass where it stood at its last save; return which labels were saved.
 
     Raises:
-        ConvertError: A file that was read has changed since, or what was saved is damaged.
+        ResumeError: A file that was read has changed since, or what was saved is damaged.
     """
     source, last = reading.source, past.saved[-1]
     form = _form(past.begin["form"])
@@ -201,21 +206,28 @@ def _restore(reading: Reading, journal: Journal, past: Past) -> None:
     found = [(at_place[positions], stamps) for positions, stamps in reading.scatter.restore(last["scatter"])]
     indices = np.concatenate([np.empty(0, np.int64), *(part for part, _ in found)])
     stamps = np.concatenate([np.empty(0, np.uint32), *(part for _, part in found)])
-    _check_unchanged(source, indices, stamps)
+    odd = [entry for saved in past.saved for entry in saved["odd"]]
+    bad = [entry for saved in past.saved for entry in saved["bad"]]
+    left_out = [*(number for entry in odd for number in entry[1]), *(entry[0] for entry in bad)]
+    left_stamps = [*(stamp for entry in odd for stamp in entry[2]), *(entry[1] for entry in bad)]
+    _check_unchanged(
+        source,
+        np.concatenate([indices, np.array(left_out, np.int64)]),
+        np.concatenate([stamps, np.array(left_stamps, np.uint32)]),
+    )
     none = np.empty((0, *form[0]), form[1])
     groups = [Group(form, indices, stamps, none, encoding, last["proved"], tried)] if len(indices) else []
-    for saved in past.saved:
-        for other, numbers in saved["odd"]:
-            empty = np.empty(0, np.uint32)
-            untried = _untried(reading.census.dtype, _form(other))
-            groups.append(Group(_form(other), np.array(numbers, np.int64), empty, none, encoding, -1, untried))
-    bad = [entry for saved in past.saved for entry in saved["bad"]]
+    for other, numbers, _ in odd:
+        untried = _untried(reading.census.dtype, _form(other))
+        empty = np.empty(0, np.uint32)
+        groups.append(Group(_form(other), np.array(numbers, np.int64), empty, none, encoding, -1, untried))
     spellings = [tuple(spelling) for saved in past.saved for spelling in saved["spellings"]]
-    labelled, codes = journal.labels(last["labels"])
+    labels = Labels(*last["labels"])
+    labelled, codes = journal.labels(labels)
     everything = np.concatenate([group.indices for group in groups]) if groups else np.empty(0, np.int64)
     result = RunResult(
         groups=groups,
-        bad=[BadSample(*entry[1:]) for entry in bad],
+        bad=[BadSample(*entry[2:]) for entry in bad],
         bad_indices=[entry[0] for entry in bad],
         indices=labelled if len(labelled) else everything,
         spellings=spellings,
@@ -226,15 +238,16 @@ def _restore(reading: Reading, journal: Journal, past: Past) -> None:
     reading.census.add(result)
     reading.done[everything] = True
     reading.done[result.bad_indices] = True
+    return labels
 
 
 def _check_unchanged(source: Source, indices: npt.NDArray[np.int64], stamps: npt.NDArray[np.uint32]) -> None:
     changed = np.sort(indices[source.stamps(indices.tolist()) != stamps])
     if len(changed):
         more = f" and {len(changed) - 1:,} more" if len(changed) > 1 else ""
-        raise ConvertError(
+        raise ResumeError(
             f"{source.root}: found {source.keys[int(changed[0])]}{more} changed or gone since the stopped run read it, "
-            "expected the same files; start over by --overwrite"
+            f"expected the same files; {START_OVER}"
         )
 
 

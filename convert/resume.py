@@ -9,15 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from seekless.convert.journal import Journal, Past
+from seekless.convert.journal import START_OVER, Journal, Past
 from seekless.convert.options import Options
-from seekless.errors import ConvertError
+from seekless.errors import ResumeError
 from seekless.source.open import SourceOptions
 from seekless.source.samples import Source
 
 __all__ = ["check_same", "facts_of"]
 
-START_OVER = "or start over by --overwrite"
+# The names of options that are not those of their fields.
+NAMES = {"shuffle": "no-shuffle", "classes": "classes-from", "target_columns": "target-column"}
 
 
 def facts_of(source: Source, how: Options, what: SourceOptions) -> dict[str, Any]:
@@ -56,34 +57,46 @@ def check_same(past: Past, facts: Mapping[str, Any], keys: Sequence[str], journa
         path: The store.
 
     Raises:
-        ConvertError: An option, a file or a target is not the same; the message says which.
+        ResumeError: An option, a file or a target is not the same; the message says which.
     """
     old = past.begin
     if old["version"] != facts["version"]:
-        raise ConvertError(
+        raise ResumeError(
             f"{path}: found work of seekless {old['version']}, expected that of {facts['version']}, as another version "
-            f"may write other bytes; install that one, {START_OVER}"
+            f"may write other bytes; install that one, or {START_OVER}"
         )
     for name, value in facts["options"].items():
         before = old["options"].get(name)
         if before != value:
-            raise ConvertError(
-                f"--{name.replace('_', '-')}: found {value!r}, expected {before!r} as in the run that was stopped; "
-                f"give that again, {START_OVER}"
+            option = NAMES.get(name, name.replace("_", "-"))
+            found, expected = (_shown(name, shown) for shown in (value, before))
+            raise ResumeError(
+                f"--{option}: found {found}, expected {expected} as in the run that was stopped; give that again, or "
+                f"{START_OVER}"
             )
     if old["keys"] != facts["keys"]:
-        raise ConvertError(f"{path}: found {_changed_keys(journal.keys(), keys)}; put them back, {START_OVER}")
+        raise ResumeError(f"{path}: found {_changed_keys(journal.keys(), keys)}; put them back, or {START_OVER}")
     if old["targets"] != facts["targets"]:
-        raise ConvertError(
-            f"{path}: found other targets than the stopped run had, expected the same; put them back, {START_OVER}"
+        raise ResumeError(
+            f"{path}: found other targets than the stopped run had, expected the same; put them back, or {START_OVER}"
         )
 
 
+def _shown(name: str, value: Any) -> str:
+    """Return an option's value as the user gave it, as far as that can be said."""
+    if name == "shuffle":
+        return "samples that are shuffled" if value else "--no-shuffle"
+    if name == "classes" and value is not None:
+        return f"the {value['count']} classes of {value['origin']}"
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or "nothing"
+    return "nothing" if value is None else str(value)
+
+
 def _changed_keys(old: Sequence[str], new: Sequence[str]) -> str:
-    missing, extra = sorted(set(old) - set(new)), sorted(set(new) - set(old))
+    missing, extra = sorted(set(old) - set(new)), sorted(set(new) - set(old)) if old else []
     texts = []
     for keys, what in ((missing, "missing"), (extra, "new")):
         if keys:
             texts.append(f"{len(keys):,} {what} ({keys[0]}{', ...' if len(keys) > 1 else ''})")
-    found = " and ".join(texts) or "samples in another order"
-    return f"{found} since the stopped run, expected the same {len(old):,} samples"
+    return f"{' and '.join(texts) or 'other samples'} since the stopped run, expected the same"

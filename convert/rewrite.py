@@ -104,6 +104,7 @@ def _rewrite(
     bytes_in = sum(store.nbytes for store in stores)  # now: one of them may be replaced
     ends = part_ends(stores)
     with writing(out, overwrite=how.overwrite, temp=how.temp) as target:
+        target.start()
         positions = _positions(stores, keys, ends, how.seed)
         scatter = Scatter(len(keys), how.memory, target.parts)
         encoding = _scatter(stores, positions, scatter, how)

@@ -18,6 +18,7 @@ from seekless.convert.options import Options, Summary
 from seekless.convert.pool import worker_count
 from seekless.convert.read import read_samples
 from seekless.convert.resume import check_same, facts_of
+from seekless.convert.space import told_when_full
 from seekless.convert.target import Target, writing
 from seekless.convert.write import Passing, blocks_written, check_kind, write
 from seekless.errors import OptionError, SourceError
@@ -60,8 +61,9 @@ def pack(
     with writing(path, overwrite=how.overwrite, resume=how.resume, temp=how.temp) as target:
         journal = Journal(target.parts)
         try:
-            done = _convert(Path(source), target, journal, how, what)
-        except SourceError:
+            with told_when_full(path.parent, target.parts.parent):
+                done = _convert(Path(source), target, journal, how, what)
+        except (SourceError, OptionError):
             journal.write("refused", True)
             raise
         finally:
@@ -101,10 +103,12 @@ def _convert(root: Path, target: Target, journal: Journal, how: Options, what: S
     if how.on_error == "raise":
         refuse(source.root, by_key(bad), len(source) + len(bad), lists["errors"])
     positions, ends = places_of(source.keys, how)
+    if past is None:
+        target.start()
     try:
         reading = read_samples(source, positions, target, how, facts, journal, past)
     finally:
-        target.keep = journal.active
+        target.keep |= journal.active
     census = reading.census
     bad = by_key([*bad, *census.unusable()])
     if how.on_error == "raise" or not census.forms:

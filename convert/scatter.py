@@ -17,13 +17,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seekless.errors import ConvertError
+from seekless.convert.journal import START_OVER
+from seekless.errors import ResumeError
+from seekless.store.codecs import Buffer
 from seekless.store.encoding import Encoding
 
 __all__ = ["Partition", "Piece", "Scatter", "unstamped"]
 
-# number of the encoding among those met, samples, CRC-32 of the rest
-_HEAD = struct.Struct("<qqI4x")
+# number of the encoding among those met, samples
+_HEAD = struct.Struct("<qq")
+# CRC-32 of these, the positions and the stamps; and of the values
+_CHECKS = struct.Struct("<II")
+_HEAD_BYTES = _HEAD.size + _CHECKS.size
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ class Scatter:
             state: What `state` returned; whatever was written after it is cut off.
 
         Raises:
-            ConvertError: A file is missing, or shorter than it was.
+            ResumeError: A file is missing, or what it says of its samples is not what was written.
         """
         self._places = state["places"]
         self._sample_shape = tuple(state["sample_shape"])
@@ -162,10 +167,14 @@ class Scatter:
             with open(path, "r+b") as file:
                 file.truncate(size)
                 while file.tell() < size:
-                    encoding, samples, _ = _HEAD.unpack(file.read(_HEAD.size))
+                    head = file.read(_HEAD_BYTES)
+                    encoding, samples = self._head(path, head, 0, size - file.tell())
+                    columns = file.read(12 * samples)
+                    if zlib.crc32(columns, zlib.crc32(head[: _HEAD.size])) != _CHECKS.unpack_from(head, _HEAD.size)[0]:
+                        raise self._damaged(path)
                     yield (
-                        np.frombuffer(file.read(8 * samples), np.int64),
-                        np.frombuffer(file.read(4 * samples), np.uint32),
+                        np.frombuffer(columns, np.int64, samples),
+                        np.frombuffer(columns, np.uint32, samples, 8 * samples),
                     )
                     file.seek(samples * self._sample_bytes(encoding), 1)
 
@@ -180,27 +189,34 @@ class Scatter:
         partition = positions[order] // self._places
         for part, first in zip(*(a.tolist() for a in np.unique(partition, return_index=True)), strict=True):
             rows = order[first : np.searchsorted(partition, part, "right")]
-            columns = [positions[rows].data, stamps[rows].data, stored[rows].data]
-            check = 0
-            for column in columns:
-                check = zlib.crc32(column, check)
+            head = _HEAD.pack(number, len(rows))
+            columns = [head, positions[rows].tobytes(), stamps[rows].tobytes()]
+            values = np.ascontiguousarray(stored[rows]).reshape(-1).view(np.uint8).data
+            checks = _CHECKS.pack(zlib.crc32(b"".join(columns)), zlib.crc32(values))
+            front = b"".join([head, checks, *columns[1:]])
+            begin = self._sizes.get(part, 0)
             with open(self._path(part), "ab") as file:
-                # A run that failed here and goes on must not leave half a piece in the middle.
-                file.truncate(self._sizes.get(part, 0))
-                file.write(_HEAD.pack(number, len(rows), check))
-                for column in columns:
-                    file.write(column)
-                self._sizes[part] = file.tell()
+                # A run that failed here, or was killed, and goes on must not leave half a piece in the middle.
+                file.truncate(begin)
+                file.write(front)
+                file.write(values)
+            # Once it is closed, as a full disk may say so only then; `tell` would still count what was cut off.
+            self._sizes[part] = begin + len(front) + values.nbytes
 
     def _read(self, number: int) -> list[Piece]:
         path, size = self._path(number), self._sizes.get(number, 0)
         data = memoryview(path.read_bytes() if size else b"")
         pieces, at = [], 0
+        if len(data) < size:
+            raise self._damaged(path)
         while at < size:
-            which, samples, check = _HEAD.unpack_from(data, at)
-            at += _HEAD.size
-            end = at + samples * (12 + self._sample_bytes(which))
-            if zlib.crc32(data[at:end]) != check:
+            which, samples = self._head(path, data, at, size - at - _HEAD_BYTES)
+            head = at
+            at += _HEAD_BYTES
+            values_at = at + samples * 12
+            end = values_at + samples * self._sample_bytes(which)
+            check = zlib.crc32(data[at:values_at], zlib.crc32(data[head : head + _HEAD.size]))
+            if (check, zlib.crc32(data[values_at:end])) != _CHECKS.unpack_from(data, head + _HEAD.size):
                 raise self._damaged(path)
             positions = np.frombuffer(data, np.int64, samples, at)
             stamps = np.frombuffer(data, np.uint32, samples, at + 8 * samples)
@@ -210,16 +226,25 @@ class Scatter:
             at = end
         return pieces
 
+    def _head(self, path: Path, data: Buffer, at: int, room: int) -> tuple[int, int]:
+        """Return the number of a piece's encoding and its samples, if they can be so."""
+        if room >= 0:
+            which, samples = _HEAD.unpack_from(data, at)
+            known = 0 <= which < len(self._encodings)
+            if known and 0 < samples * (12 + self._sample_bytes(which)) <= room:
+                return which, samples
+        raise self._damaged(path)
+
     def _sample_bytes(self, encoding: int) -> int:
         return self._encodings[encoding].dtype.itemsize * math.prod(self._sample_shape)
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:06d}"
 
-    def _damaged(self, path: Path) -> ConvertError:
-        return ConvertError(
+    def _damaged(self, path: Path) -> ResumeError:
+        return ResumeError(
             f"{path}: found other bytes than were written there, expected the samples that were read so far; the disk "
-            "may be failing: start over by --overwrite, with --temp on another disk"
+            f"may be failing, or lost power: {START_OVER}, with --temp on another disk"
         )
 
 

@@ -1,7 +1,10 @@
 """Whether the disk has the space, told as early as it can be: from the first samples that are decoded, then exactly."""
 
+import contextlib
+import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from seekless.convert.options import Options
@@ -9,7 +12,9 @@ from seekless.convert.workers import Group
 from seekless.errors import ConvertError
 from seekless.store.codecs import codec_named
 
-__all__ = ["check_space", "check_space_early"]
+__all__ = ["check_space", "check_space_early", "told_when_full"]
+
+HDF5_FULL = f"errno = {errno.ENOSPC},"
 
 
 def check_space(folder: Path, wanted: int, what: str) -> None:
@@ -31,12 +36,13 @@ def check_space(folder: Path, wanted: int, what: str) -> None:
         )
 
 
-def check_space_early(group: Group, samples: int, store: Path, temp: Path, options: Options) -> None:
+def check_space_early(group: Group, samples: int, left: int, store: Path, temp: Path, options: Options) -> None:
     """Refuse disks without space for the store and for the passing files, as the first samples lead to expect.
 
     Args:
         group: The first samples.
         samples: How many there are in all.
+        left: How many of them are not in passing files yet.
         store: The folder of the store.
         temp: The folder for passing files.
         options: How to convert.
@@ -45,13 +51,12 @@ def check_space_early(group: Group, samples: int, store: Path, temp: Path, optio
         ConvertError: A disk lacks the space.
     """
     data = group.stored.tobytes()
-    share = samples / len(group.indices)
-    passing = round(len(data) * share)
+    passing = round(len(data) * left / len(group.indices))
     if options.compression != "none":
         # Whichever codec is taken in the end, none is expected to need much more than this one.
         codec = codec_named("zstd" if options.compression == "auto" else options.compression)
         data = min(codec.encode(data, group.stored.dtype.itemsize), data, key=len)
-    stored = round(len(data) * share)
+    stored = round(len(data) * samples / len(group.indices))
     if passing <= options.memory // 3:
         passing = 0
     if os.stat(store).st_dev == os.stat(temp).st_dev:
@@ -61,3 +66,28 @@ def check_space_early(group: Group, samples: int, store: Path, temp: Path, optio
         return
     check_space(store, stored, "the store")
     check_space(temp, passing, "passing files (--temp names another folder)")
+
+
+@contextlib.contextmanager
+def told_when_full(store: Path, temp: Path) -> Iterator[None]:
+    """Say which disk it is where one is full; the system's own words often name no file.
+
+    Args:
+        store: The folder of the store.
+        temp: The folder for passing files.
+
+    Raises:
+        ConvertError: A disk is full.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        # HDF5 raises a RuntimeError where a file cannot be closed.
+        number = error.errno if isinstance(error, OSError) else errno.ENOSPC * (HDF5_FULL in str(error))
+        if number not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        folder = min((store, temp), key=lambda folder: shutil.disk_usage(folder).free)
+        raise ConvertError(
+            f"{folder}: found no space left ({os.strerror(number)}), expected room for the store and the files that "
+            "its samples go through; free some, or write to another disk (--temp names one for passing files)"
+        ) from error

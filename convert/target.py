@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from seekless.convert.commit import is_placed, put_in_place, remove_last, tidy
-from seekless.convert.journal import NAME, Journal, Past
-from seekless.errors import ConvertError, OptionError, StoreExistsError
+from seekless.convert.commit import is_placed, put_in_place, remove, remove_last, tidy
+from seekless.convert.journal import NAME, START_OVER, Journal, Past
+from seekless.errors import BusyError, ConvertError, OptionError, ResumeError, StoreExistsError
 from seekless.store.kinds import looks_like_a_store
 
 try:
@@ -29,9 +29,10 @@ class Target:
         path: The store to be.
         partial: The store's file, or folder, in the making.
         parts: A folder for the partition files of the shuffle, and for what else is of use to a run that goes on.
-        keep: Leave both where the run ends with an error, for a run that goes on.
+        keep: Leave all of it where the run ends with an error, for a run that goes on.
         past: What a stopped run has done that is to be gone on with.
         removed: What was left by a run that was stopped, and is removed now.
+        elsewhere: Folders that stopped runs with another --temp may have left; removed with the rest.
     """
 
     path: Path
@@ -40,11 +41,36 @@ class Target:
     keep: bool = False
     past: Past | None = None
     removed: tuple[str, ...] = ()
+    elsewhere: tuple[Path, ...] = ()
+
+    def start(self) -> None:
+        """Remove what stopped runs left, once it is known that this one has something to begin with."""
+        left = (self.partial, self.parts, *self.elsewhere)
+        self.removed += tuple(file.name for file in left if os.path.lexists(file))
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew, with no passing files."""
+        self.forget()
+        self.keep = False
+        pointer = _beside(self.path)
+        if self.parts != pointer:
+            pointer.write_bytes(os.fsencode(self.parts.parent.resolve()))
 
     def forget(self) -> None:
-        """Remove all passing files."""
+        """Remove all passing files, of a store that is not there yet: first what says that a run can go on."""
+        for folder in (self.parts, *self.elsewhere):
+            if folder.is_dir():
+                (folder / NAME).unlink(missing_ok=True)
+        self.finish()
+
+    def finish(self) -> None:
+        """Remove all passing files, of a store that is in its place."""
         tidy(self.partial, self.path)
-        remove_last(self.parts, NAME)  # as long as it is there, a run can go on
+        for folder in (self.parts, *self.elsewhere):
+            remove_last(folder, NAME)  # as long as it is there, a run can go on
+        if _beside(self.path).is_file():
+            remove(_beside(self.path))
 
 
 @contextlib.contextmanager
@@ -67,16 +93,17 @@ def writing(
 
     Raises:
         StoreExistsError: Something is there and `overwrite` is false.
-        ConvertError: The folder does not exist, or another conversion is writing this store, or a stopped run has saved
-            work that would be lost.
+        ConvertError: The folder does not exist.
+        BusyError: Another conversion is writing this store.
+        ResumeError: A stopped run has saved work that would be lost.
     """
     if not path.parent.is_dir():
         raise ConvertError(f"{path}: found no folder {path.parent}, expected one to write to; make it first")
-    target = Target(path, path.with_name(f"{path.name}.partial"), _parts(path, temp))
+    target = Target(path, path.with_name(f"{path.name}.partial"), _places(path, temp)[0])
     if not resume:
         _check_free(path, overwrite=overwrite)
     with _locked(path.with_name(f"{path.name}.lock"), path):
-        _begin(target, overwrite=overwrite, resume=resume)
+        _begin(target, _places(path, temp), overwrite=overwrite, resume=resume)
         try:
             yield target
             if not is_placed(target.partial, path):  # as by a run that was stopped right after
@@ -86,7 +113,7 @@ def writing(
             if not target.keep:
                 target.forget()
             raise
-        target.forget()
+        target.finish()
 
 
 def saved_samples(path: str | PathLike[str], temp: str | PathLike[str] | None = None) -> int:
@@ -96,36 +123,59 @@ def saved_samples(path: str | PathLike[str], temp: str | PathLike[str] | None = 
         path: The store that was to be.
         temp: The folder for partition files; None for that of the store.
     """
-    past = Journal(_parts(Path(path), temp)).read()
-    return 0 if past is None else past.samples
+    return max((past.samples for folder in _places(Path(path), temp) if (past := Journal(folder).read())), default=0)
 
 
-def _parts(path: Path, temp: str | PathLike[str] | None) -> Path:
-    if temp is None:
-        return path.with_name(f"{path.name}.parts")
-    if not Path(temp).is_dir():
+def _places(path: Path, temp: str | PathLike[str] | None) -> tuple[Path, ...]:
+    """Return the folder for partition files, and those that a stopped run may have had them in: beside, or elsewhere.
+
+    Raises:
+        OptionError: There is no folder of this name.
+    """
+    if temp is not None and not Path(temp).is_dir():
         raise OptionError(f"--temp: found no folder {temp}, expected one for passing files; make it first")
+    beside = _beside(path)
+    places = [beside] if temp is None else [_in_folder(path, Path(temp)), beside]
+    if beside.is_file():
+        named = _in_folder(path, Path(os.fsdecode(beside.read_bytes())))
+        if not any(place.exists() and named.exists() and place.samefile(named) for place in places):
+            places.append(named)
+    return tuple(places)
+
+
+def _beside(path: Path) -> Path:
+    """Return the folder for partition files beside a store; with --temp, a file that names that folder."""
+    return path.with_name(f"{path.name}.parts")
+
+
+def _in_folder(path: Path, temp: Path) -> Path:
     # Stores of one name in several folders may share it.
-    return Path(temp) / f"{path.name}.{zlib.crc32(str(path.resolve()).encode()):08x}.parts"
+    return temp / f"{path.name}.{zlib.crc32(os.fsencode(path.resolve())):08x}.parts"
 
 
-def _begin(target: Target, *, overwrite: bool, resume: bool) -> None:
+def _begin(target: Target, places: tuple[Path, ...], *, overwrite: bool, resume: bool) -> None:
     """Take what a stopped run has done, or remove it, but do not throw away saved work unless told to."""
-    past = Journal(target.parts).read()
-    if resume and past is not None:
-        target.past, target.keep = past, True
-        if past.done is None:
+    pasts = [(place, past) for place in places if (past := Journal(place).read())]
+    gone = is_placed(target.partial, target.path) and not os.path.lexists(target.path)  # someone removed them
+    pasts = [(place, past) for place, past in pasts if past.done is None or not gone]
+    target.elsewhere = tuple(place for place in places if place != target.parts)
+    if resume and pasts:
+        target.parts, target.past = pasts[0]
+        target.elsewhere = tuple(place for place in places if place != target.parts)
+        target.keep = True
+        if target.past.done is None:
             _check_free(target.path, overwrite=overwrite)
         return
     _check_free(target.path, overwrite=overwrite)
-    if past is not None and not past.refused and not overwrite:
-        raise ConvertError(
-            f"{target.path}: found the work of a run that was stopped, {past.samples:,} samples read and saved; go on "
-            "with it by --resume, or start over by --overwrite"
-        )
-    left = (target.partial, target.parts)
-    target.removed = tuple(file.name for file in left if os.path.lexists(file))
-    target.forget()
+    for _, past in pasts:
+        if not past.refused and not overwrite:
+            raise ResumeError(
+                f"{target.path}: found the work of a run that was stopped, {past.samples:,} samples read and saved; go "
+                f"on with it by --resume, or {START_OVER}"
+            )
+    target.keep = bool(pasts)
+    if not pasts:
+        target.start()
 
 
 def _check_free(path: Path, *, overwrite: bool) -> None:
@@ -172,7 +222,7 @@ def _lock(lock: Path, path: Path) -> int:
         except BlockingIOError:
             owner = os.pread(descriptor, 20, 0).decode().strip() or "unknown"
             os.close(descriptor)
-            raise ConvertError(
+            raise BusyError(
                 f"{path}: found another conversion (process {owner}) writing this store; wait for it, or name another"
             ) from None
         os.close(descriptor)  # its owner removed the file between our opening and locking it

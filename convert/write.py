@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from seekless.convert.commit import INDEX, remove
 from seekless.convert.gather import blocks_of
-from seekless.convert.journal import FilePast, Journal, Past
+from seekless.convert.journal import START_OVER, FilePast, Journal, Past
 from seekless.convert.options import Options
 from seekless.convert.space import check_space
-from seekless.errors import ConvertError, OptionError
+from seekless.errors import ConvertError, OptionError, ResumeError
 from seekless.progress import Pass
 from seekless.store.codec_choice import choose_codec
 from seekless.store.codecs import Buffer
@@ -150,7 +150,8 @@ def write(
         threads: Threads that compress; 0 to do it in this one.
 
     Raises:
-        ConvertError: The disk lacks the space, or what a stopped run has written is damaged.
+        ConvertError: The disk lacks the space.
+        ResumeError: What a stopped run has written is damaged.
     """
     blocks: Iterator[Buffer] = blocks_of(header.fields["x"], rows)
     if passing.past is not None and passing.past.codec is not None:
@@ -304,8 +305,8 @@ def _older_blocks(passing: Passing, blocks: list[PutBlock]) -> Iterator[Stored]:
             file.seek(block.offset)
             stored = file.read(block.nbytes)
             if zlib.crc32(stored) != block.crc:
-                raise ConvertError(
+                raise ResumeError(
                     f"{path}: found other bytes than were written for block {block.block}, expected what a stopped run "
-                    "wrote; start over by --overwrite"
+                    f"wrote; {START_OVER}"
                 )
             yield stored, block.crc, block.coded

@@ -11,6 +11,8 @@
     │   ├── StoreExistsError (FileExistsError)
     │   └── StoreNotFoundError (FileNotFoundError)
     ├── ConvertError (RuntimeError)   a conversion that could not go on
+    │   ├── BusyError                 another one is writing the store
+    │   └── ResumeError               the work of a stopped one is there, and cannot be gone on with in this way
     ├── LoaderError (RuntimeError)    reading batches failed
     └── TrainError (RuntimeError)     a training that could not start or go on
 
@@ -18,11 +20,13 @@ A message says which file or option, what was found, what was expected and what 
 """
 
 __all__ = [
+    "BusyError",
     "ConvertError",
     "DecodeError",
     "LoaderError",
     "MissingExtraError",
     "OptionError",
+    "ResumeError",
     "SeeklessError",
     "SourceError",
     "SourceNotFoundError",
@@ -97,6 +101,14 @@ class StoreNotFoundError(StoreError, FileNotFoundError):
 
 class ConvertError(SeeklessError, RuntimeError):
     """A conversion could not go on."""
+
+
+class BusyError(ConvertError):
+    """Another conversion is writing the store."""
+
+
+class ResumeError(ConvertError):
+    """The work of a stopped conversion is there, and it cannot be gone on with in this way; the message says how."""
 
 
 class LoaderError(SeeklessError, RuntimeError):

@@ -4,6 +4,7 @@ The file is made so that the same blocks give the same bytes: the oldest file fo
 place at the front, and blocks appended in order, each at a multiple of 4096 bytes.
 """
 
+import contextlib
 import os
 import struct
 from collections.abc import Collection, Sequence
@@ -90,7 +91,9 @@ class HDF5Writer(StoreWriter):
         seal(self._path, tables, rest)
 
     def _abandon(self) -> None:
-        self._file.close()
+        # Where the disk is full, closing fails too; what counts is the error that came first.
+        with contextlib.suppress(RuntimeError, OSError):
+            self._file.close()
 
 
 def _metadata_bytes(header: Header) -> int:

@@ -17,7 +17,7 @@ from seekless.source.samples import Decoded, FileReader, FileRun
 
 # Decoders that a worker process can import: this test's own module it cannot.
 DECODERS = '''
-import os, signal
+import os, signal, struct, sys
 import numpy as np
 
 class Killed:
@@ -27,6 +27,16 @@ class Killed:
         if data.startswith(b"kill"):
             os.kill(os.getpid(), signal.SIGKILL)
         return np.zeros(1)
+
+class HalfAnswer:
+    """Dies when ten bytes of an answer of a thousand have been sent."""
+
+    def __call__(self, data):
+        frame = sys._getframe()
+        while "result_queue" not in frame.f_locals:
+            frame = frame.f_back
+        os.write(frame.f_locals["result_queue"]._writer.fileno(), struct.pack("!i", 1000) + b"x" * 10)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 class Faulty:
     def __call__(self, data):
@@ -186,3 +196,12 @@ def test_a_script_needs_no_main_guard(tmp_path, write_source, how):
         check=False,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("begin __main__\nend 20 True\n", "", 0)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kills as Linux does")
+def test_a_worker_killed_half_way_through_an_answer_is_noticed(tmp_path, decoders):
+    """The executor's own thread then waits for the rest of the answer, and sees nothing."""
+    runs = files(tmp_path, ["fine"] * 12, 1)
+    with pytest.raises(ConvertError, match=r"a worker process died .* while reading one of: 0\d\d\.csv"):
+        list(map_runs(FileReader(tmp_path, decoders.HalfAnswer()), runs, 2))
+    assert left_processes() == []

@@ -1,6 +1,7 @@
 """However little memory there is, and in whatever order pieces come, each sample comes to its place."""
 
 import itertools
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from seekless.convert.gather import gather
 from seekless.convert.narrow import candidates, proved, smallest
 from seekless.convert.scatter import Piece, Scatter
-from seekless.errors import ConvertError
+from seekless.errors import ConvertError, ResumeError
 from seekless.store.encoding import Encoding
 from seekless.store.schema import Field
 
@@ -160,3 +161,89 @@ def test_a_place_without_a_sample_is_an_error(tmp_path):
     field = Field("x", (2,), plain, 4)
     with pytest.raises(ConvertError, match=r"found 1 samples missing of places 0 to 3, expected all"):
         list(gather(scatter.partitions(2), field, np.ones(4, bool)))
+
+
+class TestGoingOn:
+    """From the files alone, as another process does."""
+
+    def stopped(self, parts, memory=3000):
+        """A scatter of 60 places that has saved 30, and then was stopped with half a piece more in its files."""
+        scatter = Scatter(60, memory, parts)
+        places = np.random.default_rng(0).permutation(60)
+        for start in (0, 10, 20):
+            chosen = places[start : start + 10]
+            scatter.add(piece(chosen, chosen / (255 if start else 1)))
+        scatter.save()
+        state = json.loads(json.dumps(scatter.state()))
+        scatter.add(piece(places[30:40], places[30:40] / 3))
+        scatter.save()
+        with open(next(iter(parts.iterdir())), "ab") as file:
+            file.write(b"half a piece")
+        return places, state
+
+    @pytest.mark.parametrize("memory", [300, 3000, 1 << 20])
+    def test_it_says_what_it_holds_and_takes_the_rest(self, parts, memory, same_open_files):
+        places, state = self.stopped(parts, memory)
+        scatter = Scatter(60, memory, parts)
+        found = [(p, s) for positions, stamps in scatter.restore(state) for p, s in zip(positions, stamps, strict=True)]
+        assert sorted(found) == sorted((p, 7 * p + 1) for p in places[:30].tolist())
+        for start in (30, 40, 50):
+            chosen = places[start : start + 10]
+            scatter.add(piece(chosen, chosen / 65535))
+        assert [row.tolist() for row in [collected(scatter, 60)]] == [
+            [place / (1 if turn < 10 else 255 if turn < 30 else 65535) for place, turn in enumerate(np.argsort(places))]
+        ]
+
+    def test_it_may_have_more_or_less_memory(self, parts):
+        places, state = self.stopped(parts, 3000)
+        for memory in (300, 1 << 20):
+            scatter = Scatter(60, memory, parts)
+            assert sum(len(positions) for positions, _ in scatter.restore(state)) == 30
+            scatter.add(piece(places[30:], places[30:] / 3))
+            values = collected(scatter, 60)
+            assert values[places[30:]].tobytes() == (places[30:] / 3).tobytes()
+
+    def test_a_missing_file_is_refused(self, parts):
+        _, state = self.stopped(parts)
+        next(iter(parts.iterdir())).unlink()
+        with pytest.raises(ResumeError, match=r"000000: found other bytes than were written there.* --temp on another"):
+            list(Scatter(60, 3000, parts).restore(state))
+
+    def test_a_flipped_bit_anywhere_is_refused(self, parts, same_open_files):
+        """In a head, in positions or stamps at once; in values when they are read. Never is a value another."""
+        _, state = self.stopped(parts, 1 << 20)
+        path = parts / "000000"
+        data = path.read_bytes()[: state["sizes"]["0"]]
+
+        def read():
+            scatter = Scatter(60, 1 << 20, parts)
+            list(scatter.restore(state))
+            list(next(iter(scatter.partitions(8))).read())
+
+        path.write_bytes(data)
+        read()
+        for at in range(len(data)):
+            path.write_bytes(data[:at] + bytes([data[at] ^ (1 << at % 8)]) + data[at + 1 :])
+            with pytest.raises(ResumeError, match="found other bytes than were written there, expected the samples"):
+                read()
+
+    def test_a_file_that_is_cut_while_it_is_used_is_refused(self, parts):
+        scatter = Scatter(60, 300, parts)
+        for place in range(60):
+            scatter.add(piece([place], np.array([place / 3])))
+        partition = next(iter(scatter.partitions(8)))
+        (parts / "000000").write_bytes((parts / "000000").read_bytes()[:-1])
+        with pytest.raises(ResumeError, match="found other bytes than were written there"):
+            partition.read()
+
+    def test_what_could_not_be_written_whole_is_written_again(self, parts, monkeypatch):
+        """A run whose disk was full for a moment, and that goes on with the same object."""
+        scatter = Scatter(10, 3000, parts)
+        scatter.add(piece(range(5), np.arange(5.0)))
+        scatter.save()
+        with open(parts / "000000", "ab") as file:
+            file.write(b"half a piece")
+        scatter.add(piece(range(5, 10), np.arange(5.0, 10)))
+        scatter.save()
+        scatter._saved = None
+        assert collected(scatter, 10).tolist() == list(range(10))

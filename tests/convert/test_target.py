@@ -7,12 +7,14 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import seekless
 from seekless.convert import commit as commit_module
 from seekless.convert import target as target_module
-from seekless.convert.target import writing
-from seekless.errors import ConvertError, StoreExistsError
+from seekless.convert.target import saved_samples, writing
+from seekless.errors import ConvertError, OptionError, ResumeError, StoreExistsError
 
 FILE, FOLDER = "data.h5", "data.npy.d"
 
@@ -369,3 +371,93 @@ class TestAFolderKilledBetweenTwoRenames:
         write(path, "store 2", overwrite=True)
         assert text_of(path) == "store 2"
         assert names(tmp_path) == [FOLDER]
+
+
+class TestTemp:
+    """Partition files in a folder that is named: found again whichever way the next run names it, or not."""
+
+    @pytest.fixture
+    def temp(self, tmp_path):
+        (tmp_path / "temp").mkdir()
+        return tmp_path / "temp"
+
+    @pytest.fixture
+    def source(self, write_source):
+        return write_source({f"{n:02d}": np.full((3, 3), n) for n in range(20)})
+
+    def left(self, tmp_path):
+        return [entry for folder in (tmp_path, tmp_path / "temp") for entry in names(folder)]
+
+    def test_it_must_be_there(self, path, tmp_path):
+        with (
+            pytest.raises(
+                OptionError, match=r"--temp: found no folder .*none, expected one for passing files; make it"
+            ),
+            writing(path, overwrite=False, temp=tmp_path / "none"),
+        ):
+            pytest.fail("began")
+        assert names(tmp_path) == []
+
+    def test_stores_of_one_name_may_share_it(self, tmp_path, temp):
+        for name in "ab":
+            (tmp_path / name).mkdir()
+        a = writing(tmp_path / "a" / FILE, overwrite=False, temp=temp)
+        b = writing(tmp_path / "b" / FILE, overwrite=False, temp=temp)
+        with a as first, b as second:
+            for target in (first, second):
+                target.parts.mkdir()
+                assert target.parts.parent == temp
+                make(target.partial, "store")
+            assert len(names(temp)) == 2
+        assert names(temp) == []
+
+    @pytest.mark.parametrize("then", [None, "temp", "other"])
+    @pytest.mark.parametrize("first", [None, "temp"])
+    def test_saved_work_is_gone_on_with_wherever_it_lies(
+        self, tmp_path, temp, source, stop, monkeypatch, first, then, same_open_files
+    ):
+        monkeypatch.undo()
+        (tmp_path / "other").mkdir()
+        before, after = ({} if name is None else {"temp": tmp_path / name} for name in (first, then))
+        stop(source, tmp_path / FILE, 1, **before)
+        assert saved_samples(tmp_path / FILE, after.get("temp")) == 20
+        assert len(names(temp)) == (first is not None)
+        with pytest.raises(ResumeError, match="found the work of a run that was stopped, 20 samples read and saved"):
+            seekless.pack(source, tmp_path / FILE, workers=0, progress=False, **after)
+        summary = seekless.pack(source, tmp_path / FILE, resume=True, workers=0, progress=False, **after)
+        assert summary.resumed == (20, 0)
+        assert self.left(tmp_path) == sorted(["data", FILE, "other", "temp"])
+
+    def test_what_was_left_there_is_removed_by_a_run_that_does_not_name_it(self, tmp_path, temp):
+        def killed():
+            with writing(tmp_path / FILE, overwrite=False, temp=temp) as target:
+                target.parts.mkdir()
+                target.keep = True
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            killed()
+        (left,) = names(temp)
+        with writing(tmp_path / FILE, overwrite=False) as target:
+            assert left in target.removed
+            make(target.partial, "store")
+        assert self.left(tmp_path) == [FILE, "temp"]
+
+    def test_a_folder_that_is_gone_is_nothing_to_go_on_with(self, tmp_path, temp, source, stop, monkeypatch):
+        monkeypatch.undo()
+        stop(source, tmp_path / FILE, 1, temp=temp)
+        temp.rename(tmp_path / "away")
+        assert seekless.pack(source, tmp_path / FILE, resume=True, workers=0, progress=False).resumed == (0, 0)
+        assert names(tmp_path) == sorted(["away", "data", FILE])
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(target_module.os, "open", refused)
+    message = (
+        r"found that nothing can be written to .* \(Permission denied\), expected to; name a store in another folder"
+    )
+    with pytest.raises(ConvertError, match=message):
+        write(path)

@@ -15,6 +15,8 @@ PAIRS = [
     (errors.StoreExistsError, FileExistsError),
     (errors.StoreNotFoundError, FileNotFoundError),
     (errors.ConvertError, RuntimeError),
+    (errors.BusyError, errors.ConvertError),
+    (errors.ResumeError, errors.ConvertError),
     (errors.LoaderError, RuntimeError),
     (errors.TrainError, RuntimeError),
 ]
