@@ -4,6 +4,8 @@ import itertools
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -161,9 +163,10 @@ def write(
     else:
         tried = max(1, min(TRIED_BLOCKS, TRIED_BYTES // max(1, header.fields["x"].block_bytes)))
         first = [bytes(block) for block in itertools.islice(blocks, tried)]
-        field, why = _with_codec(header.fields["x"], first, plain=suffix_of(passing.path) != HDF5_SUFFIX)
+        plain = suffix_of(passing.path) != HDF5_SUFFIX
+        field, why, ratio = _with_codec(header.fields["x"], first, threads, plain=plain)
         header = replace(header, fields={**header.fields, "x": field})
-        _check_room(passing.partial, header, first)
+        _check_room(passing.partial, header, ratio)
         passing.journal.write("codec", [field.codec, why])
         blocks = itertools.chain(_taken(first), blocks)
     kept = min(header.length, blocks_written(passing, header, how) * field.block_length)
@@ -173,21 +176,24 @@ def write(
     return Written(header, why, shards)
 
 
-def _with_codec(field: Field, first: list[bytes], *, plain: bool) -> tuple[Field, str]:
-    """Return x with the codec that its first blocks speak for, and why."""
-    if field.codec != "auto":
-        return field, ""
-    if plain:
-        return replace(field, codec="none"), ".npy files hold plain arrays"
-    choice = choose_codec(first, field.item_bytes)
-    return replace(field, codec=choice.codec), str(choice)
+def _with_codec(field: Field, first: list[bytes], threads: int, *, plain: bool) -> tuple[Field, str, float]:
+    """Return x with the codec that its first blocks speak for, why, and how many times smaller it makes them."""
+    if field.codec == "auto" and plain:
+        return replace(field, codec="none"), ".npy files hold plain arrays", 1.0
+    if field.codec == "auto":
+        with ThreadPoolExecutor(threads) if threads else nullcontext() as pool:
+            choice = choose_codec(first, field.item_bytes, pool)
+        return replace(field, codec=choice.codec), str(choice), choice.ratio
+    if field.codec == "none":
+        return field, "", 1.0
+    stored = sum(len(compressed(field, block)[0]) for block in first)
+    return field, "", sum(map(len, first)) / max(1, stored)
 
 
-def _check_room(partial: Path, header: Header, first: list[bytes]) -> None:
+def _check_room(partial: Path, header: Header, ratio: float) -> None:
     """Refuse a disk without space for the store, as far as its first blocks tell how small it becomes."""
     x = header.fields["x"]
-    stored = sum(len(compressed(x, block)[0]) for block in first) if x.codec != "none" else sum(map(len, first))
-    wanted = round(stored / len(first) * x.blocks(header.length))
+    wanted = round(x.blocks(header.length) * x.block_bytes / ratio)
     wanted += sum(field.blocks(header.length) * field.block_bytes for field in header.fields.values() if field != x)
     check_space(partial.parent, wanted, "the store")
 

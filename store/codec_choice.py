@@ -1,6 +1,7 @@
 """Which codec `--compression auto` takes: by sizes that are measured, and rates that are not."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from seekless.store.codecs import CODECS, Buffer, codec_named
@@ -35,22 +36,30 @@ class Choice:
         return f"{self.ratio:.2f} times smaller: epochs {self.gain:.2f} times as fast on a 150 MB/s disk"
 
 
-def choose_codec(blocks: Sequence[Buffer], item_bytes: int) -> Choice:
+def choose_codec(blocks: Sequence[Buffer], item_bytes: int, pool: Executor | None = None) -> Choice:
     """Choose the codec with the shortest epoch: the longer of reading the stored bytes and decoding them.
 
     Args:
         blocks: The first blocks of the store, decoded.
         item_bytes: Bytes after which like stands beneath like: of one value, or of one pixel's channels.
+        pool: Threads to compress in; None to do it in this one.
 
     Returns:
         The choice; of equals the first in the order none, zstd, lz4, gzip, blosc2.
     """
     decoded = sum(map(len, blocks))
     stored: dict[str, int] = {}
-    seconds: dict[str, float] = {}
-    for name in CODECS:
-        codec = codec_named(name)
-        stored[name] = sum(min(len(codec.encode(block, item_bytes)), len(block)) for block in blocks)
-        seconds[name] = max(stored[name] / DISK_RATE, decoded / (CORES * DECODE_RATES[name]))
+    tries = [(name, block) for name in CODECS for block in blocks]
+
+    def size_of(one: tuple[str, Buffer]) -> int:
+        name, block = one
+        return min(len(codec_named(name).encode(block, item_bytes)), len(block))
+
+    sizes = map(size_of, tries) if pool is None else pool.map(size_of, tries)
+    for (name, _), size in zip(tries, sizes, strict=True):
+        stored[name] = stored.get(name, 0) + size
+    if not stored:
+        return Choice("none", 1.0, 1.0)
+    seconds = {name: max(size / DISK_RATE, decoded / (CORES * DECODE_RATES[name])) for name, size in stored.items()}
     best = min(seconds, key=lambda name: seconds[name])
     return Choice(best, decoded / max(1, stored[best]), seconds["none"] / seconds[best] if decoded else 1.0)

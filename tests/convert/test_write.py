@@ -65,9 +65,9 @@ def test_auto_is_none_for_npy(tmp_path):
 def test_few_blocks_are_tried_and_kept_in_memory(tmp_path, monkeypatch, limit, tried):
     sizes, choose = [], write_module.choose_codec
 
-    def noted(blocks, item):
+    def noted(blocks, item, pool):
         sizes.extend(map(len, blocks))
-        return choose(blocks, item)
+        return choose(blocks, item, pool)
 
     monkeypatch.setattr(write_module, "choose_codec", noted)
     monkeypatch.setattr(write_module, "TRIED_BYTES", limit)

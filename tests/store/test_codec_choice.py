@@ -1,6 +1,7 @@
 """`--compression auto` is a rule: sizes that are measured, rates that are written down, no clock."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -112,3 +113,9 @@ def test_samples_without_bytes_are_not_compressed():
 def test_the_reason_in_words():
     assert str(Choice("zstd", 4.75, 4.6)) == "4.75 times smaller: epochs 4.60 times as fast on a 150 MB/s disk"
     assert str(Choice("none", 1.0, 1.0)) == "no codec shortens an epoch on a 150 MB/s disk"
+
+
+def test_threads_change_no_choice():
+    blocks = [bytes(range(256)) * 40, bytes(9000)]
+    with ThreadPoolExecutor(3) as pool:
+        assert choose_codec(blocks, 1, pool) == choose_codec(blocks, 1)

@@ -16,10 +16,11 @@ SIDE, CLASSES = 8, 4
 def make_store(tmp_path: Path):
     """Return a function that writes arrays to a store, as 8-bit pictures where they are uint8, and returns its path."""
 
-    def make(x, y=None, *, kind="class", boundaries=(), name="data.h5", keys=None, shuffled=True, class_names=None):
-        fields = {
-            "x": Field("x", x.shape[1:], Encoding(x.dtype, x.dtype), min(7, len(x)), 255 if x.dtype == np.uint8 else 1)
-        }
+    def make(
+        x, y=None, *, block=7, kind="class", boundaries=(), name="data.h5", keys=None, shuffled=True, class_names=None
+    ):
+        scale = 255 if x.dtype == np.uint8 else 1
+        fields = {"x": Field("x", x.shape[1:], Encoding(x.dtype, x.dtype), min(block, len(x)), scale)}
         values = {"x": x}
         if y is not None:
             fields["y"] = Field("y", y.shape[1:], Encoding(y.dtype, y.dtype), len(y))

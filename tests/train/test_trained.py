@@ -207,7 +207,8 @@ def test_memory_does_not_grow_with_the_samples(run, make_store, tmp_path, monkey
     folder, peaks = str(run(epochs=1)), []
     for count in (4_000, 4_000, 16_000):  # what is made once is made in the first
         keys = [f"{number:06d}" for number in range(count)]
-        path = make_store(np.zeros((count, 8, 8), np.uint8), name=f"{count}.h5", keys=keys)
+        # Of as many blocks: what a store's table of blocks takes is no question here.
+        path = make_store(np.zeros((count, 8, 8), np.uint8), block=count // 40, name=f"{count}.h5", keys=keys)
         tracemalloc.start()
         predict(folder, str(path), str(tmp_path / "out.csv"), overwrite=True, progress=False)
         peaks.append(tracemalloc.get_traced_memory()[1])
