@@ -8,9 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_ends
+from queue import Empty, SimpleQueue
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -19,6 +20,8 @@ from seekless.errors import ConvertError
 from seekless.source.samples import Reader
 
 __all__ = ["available_cores", "map_runs", "worker_count"]
+
+Answers = SimpleQueue[Future[RunResult]]
 
 # Runs handed out and not yet answered, for each worker: enough that none waits for the parent.
 AHEAD = 3
@@ -72,14 +75,15 @@ def map_runs(
         return
     executor = _start(reader, workers, dtype)
     pending: dict[Future[RunResult], Any] = {}
+    answers: Answers = SimpleQueue()
     whole = False
     try:
         for run in runs:
-            _submit(executor, run, pending)
+            _submit(executor, run, pending, answers)
             while len(pending) >= AHEAD * workers:
-                yield from _finished(executor, pending)
+                yield from _finished(executor, pending, answers)
         while pending:
-            yield from _finished(executor, pending)
+            yield from _finished(executor, pending, answers)
         whole = True
     except BrokenProcessPool as error:
         keys = [str(run) for future, run in pending.items() if not _is_answered(future)][:workers]
@@ -121,10 +125,12 @@ def _is_answered(future: Future[RunResult]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _submit(executor: Executor, run: Any, pending: dict[Future[RunResult], Any]) -> None:
+def _submit(executor: Executor, run: Any, pending: dict[Future[RunResult], Any], answers: Answers) -> None:
     # A worker that has been started but is not yet known to the executor could not be ended.
     with _without_main(), _undisturbed():
-        pending[executor.submit(work, run)] = run
+        future = executor.submit(work, run)
+        pending[future] = run
+        future.add_done_callback(answers.put)
 
 
 @contextlib.contextmanager
@@ -152,17 +158,25 @@ def _undisturbed() -> Iterator[None]:
         held[signal.Signals(number)](number, frame)
 
 
-def _finished(executor: ProcessPoolExecutor, pending: dict[Future[RunResult], Any]) -> Iterator[RunResult]:
-    while not (done := wait(pending, PATIENCE, FIRST_COMPLETED).done):
-        # The executor does not see the death of a worker while it waits for the rest of what that one was sending.
-        if wait_for_ends([process.sentinel for process in (executor._processes or {}).values()], 0):
-            raise BrokenProcessPool("a worker process has ended while another answer was awaited")
-    for future in done:
+def _finished(
+    executor: ProcessPoolExecutor, pending: dict[Future[RunResult], Any], answers: Answers
+) -> Iterator[RunResult]:
+    # Not by concurrent.futures.wait: Ctrl-C in the midst of it leaves the locks of futures held, and the executor's own
+    # thread waits for them for ever.
+    future = None
+    while future is None:
+        try:
+            future = answers.get(timeout=PATIENCE)
+        except Empty:
+            # The executor does not see the death of a worker while it waits for the rest of what that one was sending.
+            if wait_for_ends([process.sentinel for process in (executor._processes or {}).values()], 0):
+                raise BrokenProcessPool("a worker process has ended while another answer was awaited") from None
+    with _undisturbed():
         result = future.result()
-        if result.rest is not None:
-            _submit(executor, result.rest, pending)
-        yield result
-        del pending[future]
+    if result.rest is not None:
+        _submit(executor, result.rest, pending, answers)
+    yield result
+    del pending[future]
 
 
 @contextlib.contextmanager
