@@ -38,13 +38,17 @@ def write_source(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def same_open_files() -> Iterator[None]:
-    """Hold that a test leaves no file open."""
-    folder = "/proc/self/fd"
-    before = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+def same_open_files(tmp_path: Path) -> Iterator[None]:
+    """Hold that a test leaves none of its files open; what other tests' workers open and close meanwhile is theirs."""
     yield
-    if before:  # of these some may be closed meanwhile: those of worker processes that another test had
-        assert set(os.listdir(folder)) - before == set()
+    folder = Path("/proc/self/fd")
+    left = []
+    for descriptor in folder.iterdir() if folder.is_dir() else ():
+        try:
+            left.append(os.readlink(descriptor))
+        except FileNotFoundError:
+            continue  # closed meanwhile
+    assert [name for name in left if name.startswith(f"{tmp_path}/")] == []
 
 
 @pytest.fixture
