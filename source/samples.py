@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import DecodeError, SourceError
-from seekless.source.read import read_file, read_stamped, stamp_at
+from seekless.source.read import FilesAhead, read_file, stamp_at
 from seekless.source.targets import Targets
 
 __all__ = [
@@ -166,23 +166,24 @@ class FileReader:
     def read(self, run: FileRun) -> Decoded:
         """Read and decode a run of files; bad files are collected, not raised."""
         decoded, decoded_bytes = Decoded(), 0
-        for place, (index, key) in enumerate(zip(run.indices, run.keys, strict=True)):
-            if decoded_bytes >= DECODED_BYTES:  # small files may hold large pictures
-                decoded.rest = FileRun(run.indices[place:], run.keys[place:])
-                break
-            try:
-                data, mark = read_stamped(f"{self.root}/{key}")
-                sample = self.decoder(data)
-            except DecodeError as error:
-                decoded.refuse(index, key, error.found, error.expected)
-            except OSError as error:
-                decoded.refuse(index, key, f"a file that cannot be read ({error.strerror})", "a readable file")
-            else:
-                decoded.indices.append(index)
-                decoded.samples.append(sample)
-                decoded.stamps.append(mark)
-                decoded.bytes_read += len(data)
-                decoded_bytes += sample.nbytes
+        with FilesAhead([f"{self.root}/{key}" for key in run.keys]) as files:
+            for place, (index, key) in enumerate(zip(run.indices, run.keys, strict=True)):
+                if decoded_bytes >= DECODED_BYTES:  # small files may hold large pictures
+                    decoded.rest = FileRun(run.indices[place:], run.keys[place:])
+                    break
+                try:
+                    data, mark = files.read()
+                    sample = self.decoder(data)
+                except DecodeError as error:
+                    decoded.refuse(index, key, error.found, error.expected)
+                except OSError as error:
+                    decoded.refuse(index, key, f"a file that cannot be read ({error.strerror})", "a readable file")
+                else:
+                    decoded.indices.append(index)
+                    decoded.samples.append(sample)
+                    decoded.stamps.append(mark)
+                    decoded.bytes_read += len(data)
+                    decoded_bytes += sample.nbytes
         return decoded
 
 
