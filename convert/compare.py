@@ -19,6 +19,7 @@ from seekless.errors import OptionError, StoreError
 from seekless.progress import Follow, Pass
 from seekless.source.folder import NO_LABELS
 from seekless.source.open import SourceOptions, open_source
+from seekless.source.place import place_of
 from seekless.source.samples import BadSample, Source
 from seekless.source.targets import Targets
 from seekless.store.pieces import pieces
@@ -112,7 +113,7 @@ def compare(
         raise StoreError(f"{store.path}: found no keys, expected a store that `convert` made of files")
     if workers is not None and workers < 0:
         raise OptionError(f"--workers: found {workers}, expected 0 or more")
-    root = Path(source)
+    root = place_of(source)
     what = options_of(store.header, options)
     bad: list[BadSample] = []
     opened = open_source(root, what, bad)

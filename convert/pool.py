@@ -17,6 +17,7 @@ from typing import Any
 
 from seekless.convert.workers import RunResult, begin, encode_run, work
 from seekless.errors import ConvertError
+from seekless.source.place import is_of_one_process
 from seekless.source.samples import Reader
 
 __all__ = ["available_cores", "map_runs", "worker_count"]
@@ -65,7 +66,7 @@ def map_runs(
     Raises:
         ConvertError: A worker process died; the message names what it may have been reading.
     """
-    if workers == 0:
+    if workers == 0 or is_of_one_process(reader.root):
         for run in runs:
             rest = run
             while rest is not None:

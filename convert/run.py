@@ -23,6 +23,7 @@ from seekless.convert.target import Target, writing
 from seekless.convert.write import Passing, blocks_written, check_kind, write
 from seekless.errors import OptionError, SourceError
 from seekless.source.open import SourceOptions, open_source, row_targets
+from seekless.source.place import place_of
 from seekless.source.samples import BadSample, Source
 from seekless.source.targets import Classes, Targets
 from seekless.store.store import open as open_store
@@ -62,7 +63,7 @@ def pack(
         journal = Journal(target.parts)
         try:
             with told_when_full(path.parent, target.parts.parent):
-                done = _convert(Path(source), target, journal, how, what)
+                done = _convert(place_of(source), target, journal, how, what)
         except (SourceError, OptionError):
             journal.write("refused", True)
             raise

@@ -15,6 +15,7 @@ from seekless.loader.options import is_float
 from seekless.loader.scale import one_hot, scaled
 from seekless.source.open import SourceOptions, open_files, open_source
 from seekless.source.permutation import random_positions
+from seekless.source.place import place_of
 from seekless.source.samples import FileSource
 from seekless.source.table import TableSource
 
@@ -152,7 +153,7 @@ def _opened(source: Any, targets: npt.ArrayLike | None, options: dict[str, Any])
     if isinstance(source, str | PathLike):
         if targets is not None:
             raise OptionError("targets: found together with a folder, expected them with a list of paths")
-        opened = open_source(Path(source), checked)
+        opened = open_source(place_of(source), checked)
         if isinstance(opened, TableSource):
             raise OptionError("rows: found a table, expected a folder of files; convert the table to a store")
         return opened

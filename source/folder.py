@@ -9,6 +9,8 @@ import numpy as np
 from seekless.errors import SourceError, SourceNotFoundError
 from seekless.source.labels import some
 from seekless.source.listing import Listing, list_files
+from seekless.source.place import is_remote, place_of
+from seekless.source.remote import RemoteSource
 from seekless.source.samples import BadSample, Decoder, FileSource
 from seekless.source.targets import TargetOptions, Targets, folder_targets, join_targets, typed_targets
 
@@ -83,12 +85,14 @@ def open_folder(
         targets = None
     else:
         listing, targets = _labelled(listing, layout.labels, options, bad)
+    if listing.sizes is not None and listing.marks is not None:
+        return RemoteSource(root, listing.keys, listing.inodes, targets, decoder, listing.sizes, listing.marks)
     return FileSource(root, listing.keys, listing.inodes, targets, decoder)
 
 
 def _layout(root: Path, labels: str | None) -> Layout:
     if labels is not None:
-        return Layout("", None if labels == NO_LABELS else Path(labels))
+        return Layout("", None if labels == NO_LABELS else place_of(labels))
     under = SEED_FOLDER if (root / SEED_FOLDER).is_dir() else ""
     if under and not (root / SEED_LABELS).exists():
         raise SourceNotFoundError(
@@ -103,6 +107,8 @@ def _layout(root: Path, labels: str | None) -> Layout:
 
 def _without(listing: Listing, root: Path, labels: Path) -> Listing:
     """Leave out the labels file itself, where it lies among the samples."""
+    if is_remote(root) != is_remote(labels):
+        return listing
     try:
         key = labels.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:
@@ -111,8 +117,7 @@ def _without(listing: Listing, root: Path, labels: Path) -> Listing:
 
 
 def _chosen(listing: Listing, keep: Callable[[int], bool]) -> Listing:
-    chosen = [index for index in range(len(listing.keys)) if keep(index)]
-    return Listing([listing.keys[index] for index in chosen], listing.inodes[chosen])
+    return listing.chosen([index for index in range(len(listing.keys)) if keep(index)])
 
 
 def _labelled(

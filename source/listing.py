@@ -4,11 +4,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import SourceError, SourceNotFoundError
+from seekless.source.place import check_reached, is_remote, mark_of
 
 __all__ = ["Listing", "list_files", "suffix_of"]
 
@@ -26,10 +28,23 @@ class Listing:
     Attributes:
         keys: Paths relative to the root, "/" between parts.
         inodes: int64, (N,), the file system's number of each file, close to its place on a disk.
+        sizes: int64, (N,), bytes of each file, where the listing said them: of files that are reached by URL.
+        marks: uint32, (N,), what tells each file from a changed one; likewise.
     """
 
     keys: list[str]
     inodes: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64] | None = None
+    marks: npt.NDArray[np.uint32] | None = None
+
+    def chosen(self, indices: list[int]) -> "Listing":
+        """Return the listing of some of the files."""
+        return Listing(
+            [self.keys[index] for index in indices],
+            self.inodes[indices],
+            None if self.sizes is None else self.sizes[indices],
+            None if self.marks is None else self.marks[indices],
+        )
 
 
 def list_files(root: Path, under: str, suffixes: frozenset[str], unreadable: list[bytes] | None = None) -> Listing:
@@ -52,6 +67,8 @@ def list_files(root: Path, under: str, suffixes: frozenset[str], unreadable: lis
         SourceNotFoundError: There is no such folder.
         SourceError: A name is not UTF-8, or links run in a circle.
     """
+    if is_remote(root):
+        return _list_remote(root, under, suffixes)
     top = root / under
     if not top.is_dir():
         raise SourceNotFoundError(f"{top}: found no such folder, expected a folder of {_names(suffixes)} files")
@@ -66,6 +83,25 @@ def list_files(root: Path, under: str, suffixes: frozenset[str], unreadable: lis
         found = [file for file in found if _is_utf8(file[0])]
     keys = [key for key, _ in found]
     return Listing(keys, np.fromiter((inode for _, inode in found), np.int64, len(found)))
+
+
+def _list_remote(root: Any, under: str, suffixes: frozenset[str]) -> Listing:
+    check_reached(root / under)
+    begin = len(root.path.rstrip("/")) + 1
+    found = {}
+    for path, info in root.fs.find((root / under).path, detail=True).items():
+        key = path[begin:]
+        *folders, name = key.lower().split("/")
+        left_out = any(_is_left_out(part) or part.endswith(STORE_FOLDER) for part in folders) or _is_left_out(name)
+        if suffix_of(name) in suffixes and not left_out:
+            found[key] = info
+    keys = sorted(found)
+    return Listing(
+        keys,
+        np.arange(len(keys)),  # nothing is known of where they lie
+        np.fromiter((found[key]["size"] for key in keys), np.int64, len(keys)),
+        np.fromiter((mark_of(found[key]) for key in keys), np.uint32, len(keys)),
+    )
 
 
 def _walk(top: str, prefix: str, suffixes: frozenset[str]) -> Iterator[tuple[str, int]]:

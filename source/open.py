@@ -16,6 +16,7 @@ from seekless.source.csv import CSV_SUFFIXES, CSVDecoder
 from seekless.source.folder import NO_LABELS, open_folder
 from seekless.source.image import IMAGE_SUFFIXES, ImageDecoder, Resize
 from seekless.source.listing import list_files, suffix_of
+from seekless.source.place import check_reached, is_remote
 from seekless.source.samples import BadSample, FileSource
 from seekless.source.table import TableSource, open_tables
 from seekless.source.targets import Classes, TargetOptions, Targets, typed_targets
@@ -133,6 +134,8 @@ def open_source(root: Path, options: SourceOptions, bad: list[BadSample] | None 
         SourceError: What is there is not what the options say.
         OptionError: Options do not fit together.
     """
+    if is_remote(root):
+        check_reached(root)
     if options.kind is None:
         options = dataclasses.replace(options, kind="csv" if options.rows else _found_kind(root))
     decoder = _decoder(options)

@@ -133,7 +133,14 @@ class Source(Protocol):
 
 
 class Reader(Protocol):
-    """Decodes runs of one source, in any process."""
+    """Decodes runs of one source, in any process.
+
+    Attributes:
+        root: The folder, or the table, that the source's keys are relative to.
+    """
+
+    @property
+    def root(self) -> Path: ...
 
     def read(self, run: Any) -> Decoded:
         """Read and decode a run; what is bad is collected, not raised."""
@@ -272,7 +279,9 @@ class FileSource:
         Raises:
             SourceError: A file cannot be read, is no sample, or differs in shape or dtype; the message names it.
         """
-        samples = [self.read(index) for index in indices]
+        return self._together(indices, [self.read(index) for index in indices])
+
+    def _together(self, indices: Sequence[int], samples: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         for index, sample in zip(indices, samples, strict=True):
             if (sample.shape, sample.dtype) != (samples[0].shape, samples[0].dtype):
                 raise SourceError(

@@ -3,7 +3,6 @@
 import bisect
 import itertools
 import math
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from seekless.errors import DecodeError, SourceError
 from seekless.source.csv import CSVDecoder
 from seekless.source.labels import some
-from seekless.source.read import stamp, stamp_at
+from seekless.source.place import read_span, stamp_of
 from seekless.source.samples import Decoded
 from seekless.source.table_dialect import MAX_LINE, Dialect, find_dialect, is_row
 from seekless.source.targets import Targets
@@ -98,10 +97,7 @@ class TableReader:
     def read(self, run: TableRun) -> Decoded:
         """Read and decode a run of rows; bad rows are collected, not raised."""
         try:
-            with open(self.root / run.table, "rb") as file:
-                mark = stamp(os.fstat(file.fileno()))
-                file.seek(run.start)
-                text = file.read(run.stop - run.start)
+            text, mark = read_span(self.root / run.table, run.start, run.stop)
         except OSError as error:
             return _without(run, f"a table that cannot be read ({error.strerror})", "a readable file")
         lines = [line for line in text.split(b"\n") if is_row(line)]
@@ -197,7 +193,7 @@ class TableSource:
         """Return uint32, (n,): the stamps of samples' tables as they are now; 0 for one that is gone."""
         wanted = np.asarray(indices, np.int64)
         first = np.array([span.first for span in self.spans])
-        of_table = {table: stamp_at(str(self.root / table)) for table in {span.table for span in self.spans}}
+        of_table = {table: stamp_of(self.root / table) for table in {span.table for span in self.spans}}
         of_span = np.array([of_table[span.table] for span in self.spans], np.uint32)
         return of_span[np.searchsorted(first, wanted, "right") - 1]
 
@@ -262,7 +258,7 @@ def open_tables(
 
 def _spans(path: Path, begin: int) -> Iterator[tuple[int, int, int]]:
     """Cut a table at line ends; yield (start, stop, rows)."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         file.seek(begin)
         start, left, held = begin, [b""], 0  # the pieces of a line whose end is still to come, and their bytes
         while chunk := file.read(SPAN_BYTES):

@@ -93,7 +93,7 @@ def find_dialect(path: Path, decoder: CSVDecoder, target_columns: Sequence[str])
         OptionError: A column's number is not one of the table's, or is another column's name.
     """
     try:
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             begin, line, second = _first_rows(file, path, decoder.skip_rows)
     except OSError as error:
         raise SourceError(f"{path}: found a table that cannot be read ({error.strerror})") from error
