@@ -8,21 +8,20 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_ends
 from queue import Empty, SimpleQueue
 from types import FrameType, ModuleType
 from typing import Any
 
+from seekless.convert.shared import SharedMemory, can_share
 from seekless.convert.workers import RunResult, begin, encode_run, work
 from seekless.errors import ConvertError
 from seekless.source.place import is_of_one_process
 from seekless.source.samples import Reader
 
 __all__ = ["available_cores", "map_runs", "worker_count"]
-
-Answers = SimpleQueue[Future[RunResult]]
 
 # Runs handed out and not yet answered, for each worker: enough that none waits for the parent.
 AHEAD = 3
@@ -74,37 +73,38 @@ def map_runs(
                 yield result
                 rest = result.rest
         return
-    executor = _start(reader, workers, dtype)
-    pending: dict[Future[RunResult], Any] = {}
-    answers: Answers = SimpleQueue()
+    shared = SharedMemory() if can_share() else None
+    out = _Work(_start(reader, workers, dtype, shared), shared)
     whole = False
     try:
         for run in runs:
-            _submit(executor, run, pending, answers)
-            while len(pending) >= AHEAD * workers:
-                yield from _finished(executor, pending, answers)
-        while pending:
-            yield from _finished(executor, pending, answers)
+            out.submit(run)
+            while len(out.pending) >= AHEAD * workers:
+                yield from out.finished()
+        while out.pending:
+            yield from out.finished()
         whole = True
     except BrokenProcessPool as error:
-        keys = [str(run) for future, run in pending.items() if not _is_answered(future)][:workers]
+        keys = [str(run) for future, (run, _) in out.pending.items() if not _is_answered(future)][:workers]
         raise ConvertError(
             f"a worker process died (killed, or out of memory) while reading one of: {'; '.join(keys)}; no store was "
             "written; run it again, with fewer --workers if memory is short"
         ) from error
     finally:
         if not whole:
-            _kill(executor)  # a run of files on a slow disk takes seconds to its end
-        executor.shutdown(wait=False, cancel_futures=True)
+            _kill(out.executor)  # a run of files on a slow disk takes seconds to its end
+        out.executor.shutdown(wait=False, cancel_futures=True)
+        if shared is not None:
+            shared.close()
 
 
-def _start(reader: Reader, workers: int, dtype: str | None) -> ProcessPoolExecutor:
+def _start(reader: Reader, workers: int, dtype: str | None, shared: SharedMemory | None) -> ProcessPoolExecutor:
     # A fork of a process with threads (Keras has many) can hang: the server forks from a fresh process instead.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload(["seekless.convert.workers"])
-    return ProcessPoolExecutor(workers, context, begin, (reader, dtype))
+    return ProcessPoolExecutor(workers, context, begin, (reader, dtype, shared))
 
 
 def _kill(executor: ProcessPoolExecutor) -> None:
@@ -126,12 +126,49 @@ def _is_answered(future: Future[RunResult]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _submit(executor: Executor, run: Any, pending: dict[Future[RunResult], Any], answers: Answers) -> None:
-    # A worker that has been started but is not yet known to the executor could not be ended.
-    with _without_main(), _undisturbed():
-        future = executor.submit(work, run)
-        pending[future] = run
-        future.add_done_callback(answers.put)
+class _Work:
+    """Runs that are handed out.
+
+    Attributes:
+        executor: The worker processes.
+        pending: Those not yet answered: the run, and its place in shared memory.
+    """
+
+    def __init__(self, executor: ProcessPoolExecutor, shared: SharedMemory | None) -> None:
+        self.executor = executor
+        self.pending: dict[Future[RunResult], tuple[Any, int]] = {}
+        self._answers: SimpleQueue[Future[RunResult]] = SimpleQueue()
+        self._shared = shared
+
+    def submit(self, run: Any) -> None:
+        """Hand out a run."""
+        region = 0 if self._shared is None else self._shared.region()
+        # A worker that has been started but is not yet known to the executor could not be ended.
+        with _without_main(), _undisturbed():
+            future = self.executor.submit(work, run, region)
+            self.pending[future] = run, region
+            future.add_done_callback(self._answers.put)
+
+    def finished(self) -> Iterator[RunResult]:
+        """Wait for a run and yield it; what of it is left is handed out first."""
+        # Not by concurrent.futures.wait: Ctrl-C in the midst of it leaves the locks of futures held, and the executor's
+        # own thread waits for them for ever.
+        future = None
+        while future is None:
+            try:
+                future = self._answers.get(timeout=PATIENCE)
+            except Empty:
+                # The executor does not see a worker die while it waits for the rest of what that one was sending.
+                if wait_for_ends([process.sentinel for process in (self.executor._processes or {}).values()], 0):
+                    raise BrokenProcessPool("a worker process has ended while another answer was awaited") from None
+        with _undisturbed():
+            result = future.result()
+        if self._shared is not None:
+            result = self._shared.received(result, self.pending[future][1])
+        if result.rest is not None:
+            self.submit(result.rest)
+        yield result
+        del self.pending[future]
 
 
 @contextlib.contextmanager
@@ -157,27 +194,6 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(held_back, handler)
     for number, frame in came:
         held[signal.Signals(number)](number, frame)
-
-
-def _finished(
-    executor: ProcessPoolExecutor, pending: dict[Future[RunResult], Any], answers: Answers
-) -> Iterator[RunResult]:
-    # Not by concurrent.futures.wait: Ctrl-C in the midst of it leaves the locks of futures held, and the executor's own
-    # thread waits for them for ever.
-    future = None
-    while future is None:
-        try:
-            future = answers.get(timeout=PATIENCE)
-        except Empty:
-            # The executor does not see the death of a worker while it waits for the rest of what that one was sending.
-            if wait_for_ends([process.sentinel for process in (executor._processes or {}).values()], 0):
-                raise BrokenProcessPool("a worker process has ended while another answer was awaited") from None
-    with _undisturbed():
-        result = future.result()
-    if result.rest is not None:
-        _submit(executor, result.rest, pending, answers)
-    yield result
-    del pending[future]
 
 
 @contextlib.contextmanager

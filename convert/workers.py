@@ -4,8 +4,9 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,10 @@ from seekless.convert.wanted import Tried, try_encodings, wanted_encodings
 from seekless.source.samples import BadSample, Decoded, Reader
 from seekless.store.encoding import Encoding
 
-__all__ = ["Form", "Group", "RunResult", "begin", "encode_run", "work"]
+__all__ = ["Form", "Group", "RunResult", "Shared", "begin", "encode_run", "work"]
 
+# Samples of so many bytes are not laid together before they are handed on.
+LARGE = 64 << 10
 # The shape and dtype of a decoded sample; all samples of a store have one form.
 Form = tuple[tuple[int, ...], str]
 
@@ -33,6 +36,7 @@ class Group:
         encoding: The smallest that gives all of them back.
         proved: A bit for every encoding that does.
         tried: What became of them in each encoding of the dtype that is asked for, where one is.
+        at: Where in shared memory the samples are, which `stored` lacks then; None where it has them.
     """
 
     form: Form
@@ -42,6 +46,7 @@ class Group:
     encoding: Encoding
     proved: int
     tried: tuple[Tried, ...] = ()
+    at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,19 +74,29 @@ class RunResult:
     rest: Any = None
 
 
+class Shared(Protocol):
+    """Memory that the parent sees too; see `seekless.convert.shared`."""
+
+    def write(self, at: int, parts: Sequence[npt.NDArray[Any]]) -> int | None:
+        """Write arrays one behind the other; return where the next ones may go, or None where nothing was written."""
+        ...
+
+
 _reader: Reader
 _dtype: str | None
+_shared: Shared | None
 
 
-def begin(reader: Reader, dtype: str | None) -> None:
+def begin(reader: Reader, dtype: str | None, shared: Shared | None = None) -> None:
     """Set up a worker process, once.
 
     Args:
         reader: Decodes runs of the source.
         dtype: The stored dtype that is asked for, if one is.
+        shared: Where to put samples for the parent; None to send them through the pipe.
     """
-    global _reader, _dtype
-    _reader, _dtype = reader, dtype
+    global _reader, _dtype, _shared
+    _reader, _dtype, _shared = reader, dtype, shared
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -94,17 +109,24 @@ def _end_with(parent: Any) -> None:
     os._exit(1)
 
 
-def work(run: Any) -> RunResult:
-    """Do one run in a worker process."""
-    return encode_run(_reader.read(run), _dtype)
+def work(run: Any, region: int = 0) -> RunResult:
+    """Do one run in a worker process.
+
+    Args:
+        run: The run.
+        region: Where in shared memory its samples may go.
+    """
+    return encode_run(_reader.read(run), _dtype, _shared, region)
 
 
-def encode_run(decoded: Decoded, dtype: str | None = None) -> RunResult:
+def encode_run(decoded: Decoded, dtype: str | None = None, shared: Shared | None = None, region: int = 0) -> RunResult:
     """Prove and encode the samples of a run.
 
     Args:
         decoded: The run, decoded.
         dtype: The stored dtype that is asked for, if one is.
+        shared: Where samples may be put for the parent.
+        region: The place there.
 
     Returns:
         Its samples by form, each form in its smallest encoding.
@@ -115,13 +137,33 @@ def encode_run(decoded: Decoded, dtype: str | None = None) -> RunResult:
     indices, stamps = np.array(decoded.indices, np.int64), np.array(decoded.stamps, np.uint32)
     groups = []
     for form, places in sorted(members.items(), key=lambda item: -len(item[1])):
-        values = np.stack([decoded.samples[place] for place in places])
-        held = proved(values)
-        encoding = candidates(values.dtype)[smallest(held)]
-        tried = () if dtype is None else try_encodings(values, indices[places], wanted_encodings(dtype, values.dtype))
-        groups.append(Group(form, indices[places], stamps[places], encoding.encode(values), encoding, held, tried))
+        samples = [decoded.samples[place] for place in places]
+        held, encoding, tried, parts = _encoded(samples, indices[places], dtype)
+        at, after = region, None if shared is None else shared.write(region, parts)
+        if after is None:
+            own = indices[places], stamps[places], np.concatenate(parts)
+            groups.append(Group(form, *own, encoding, held, tried))
+        else:
+            own = indices[places], stamps[places], np.empty((0, *form[0]), encoding.dtype)
+            groups.append(Group(form, *own, encoding, held, tried, at))
+            region = after
     number_of: dict[tuple[str, ...], int] = {}
     labels = np.array([number_of.setdefault(label, len(number_of)) for label in decoded.labels], np.int64)
     return RunResult(
         groups, decoded.bad, decoded.bad_indices, indices, list(number_of), labels, decoded.bytes_read, decoded.rest
     )
+
+
+def _encoded(
+    samples: list[npt.NDArray[Any]], indices: npt.NDArray[np.int64], dtype: str | None
+) -> tuple[int, Encoding, tuple[Tried, ...], list[npt.NDArray[Any]]]:
+    """Return what holds for samples of one form, their encoding, what was tried, and them encoded, in parts."""
+    logical = samples[0].dtype
+    if dtype is None and len(candidates(logical)) == 1 and samples[0].nbytes >= LARGE:
+        # There is nothing to prove, and large samples are copied once less.
+        return 1, candidates(logical)[0], (), [np.ascontiguousarray(sample)[np.newaxis] for sample in samples]
+    values = np.stack(samples)
+    held = proved(values)
+    encoding = candidates(logical)[smallest(held)]
+    tried = () if dtype is None else try_encodings(values, indices, wanted_encodings(dtype, logical))
+    return held, encoding, tried, [encoding.encode(values)]

@@ -6,6 +6,7 @@ import struct
 import threading
 import warnings
 import zlib
+from unittest.mock import patch
 
 import numpy as np
 import PIL
@@ -16,7 +17,7 @@ from PIL import Image, ImageFile, ImageOps
 from PIL.PngImagePlugin import PngImageFile
 
 from seekless.errors import DecodeError, OptionError
-from seekless.source import image_open
+from seekless.source import image_open, image_png
 from seekless.source.image import IMAGE_SUFFIXES, ImageDecoder
 from seekless.source.image_png import png_pixels
 
@@ -233,9 +234,11 @@ def test_the_short_way_is_exact_for_every_filter(data):
     rows = random.integers(0, 256, (height, 1 + width * channels), np.uint8)
     rows[:, 0] = data.draw(st.lists(st.integers(0, 4), min_size=height, max_size=height))
     file = png(width, height, 8, color, rows.tobytes())
-    found = png_pixels(file)
-    assert found is not None
-    assert_same(found, pillow(file, {1: "L", 3: "RGB", 4: "RGBA"}[channels]))
+    for load in {image_png._load, None}:  # with libspng where it is there, and without
+        with patch.object(image_png, "_load", load):
+            found = png_pixels(file)
+        assert found is not None
+        assert_same(found, pillow(file, {1: "L", 3: "RGB", 4: "RGBA"}[channels]))
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
@@ -257,9 +260,19 @@ def in_parts(data):
 
 
 def test_the_short_way_gives_way_where_pillow_is_not_as_known(monkeypatch):
-    monkeypatch.setattr("seekless.source.image_png.core", object())
+    monkeypatch.setattr(image_png, "core", object())
+    monkeypatch.setattr(image_png, "_load", None)
     assert png_pixels(GRAY_PNG) is None
     assert_same(ImageDecoder()(GRAY_PNG), COLOR[..., :1])
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, MemoryError])
+def test_what_libspng_does_not_take_pillow_decodes(error, monkeypatch):
+    def load(data):
+        raise error("pyspng: could not decode image")
+
+    monkeypatch.setattr(image_png, "_load", load)
+    assert_same(png_pixels(GRAY_PNG), COLOR[..., :1])
 
 
 def test_more_pixels_than_needed_are_left_alone():
