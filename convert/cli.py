@@ -108,6 +108,9 @@ def _add(name: str, kind: str, own_options: Callable[[Command], Command], to: st
         del debug  # read by seekless.command.run from the arguments themselves
         if not store.endswith(words["suffix"]):
             raise click.UsageError(f"found a STORE named {store}, expected a name that ends in {words['suffix']}")
+        from seekless.convert.server import start_early
+
+        start_early(options["workers"])
         from seekless.convert.run import pack
         from seekless.convert.target import saved_samples
         from seekless.errors import BusyError, OptionError, ResumeError, StoreExistsError

@@ -1,6 +1,9 @@
 """The second half of the shuffle: each partition's samples to their places, cut into blocks, in order."""
 
+import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -30,38 +33,49 @@ def gather(
     Yields:
         (samples kept in the partition, *sample_shape), of the stored dtype.
     """
-    for partition in partitions:
-        stay = kept[partition.start : partition.stop]
-        count = int(np.count_nonzero(stay))
-        if first >= count:
-            first -= count
-            continue
-        rows, filled = _placed(partition, field)
-        if not filled[stay].all():
-            raise ConvertError(
-                f"found {np.count_nonzero(~filled[stay])} samples missing of places {partition.start} to "
-                f"{partition.stop - 1}, expected all; the source changed while it was read: run it again"
-            )
-        rows = rows if count == len(rows) else rows[stay]
-        yield rows[first:]
-        del rows  # before the next partition is read
-        first = 0
+    stopped = threading.Event()
+    ahead = ThreadPoolExecutor(1, "seekless-gather")
+    try:
+        before = None
+        for partition in chain(partitions, [None]):
+            coming = None
+            if partition is not None:
+                stay = kept[partition.start : partition.stop]
+                count = int(np.count_nonzero(stay))
+                if first >= count:
+                    first -= count
+                    continue
+                coming = ahead.submit(_rows, partition, field, stay, first, stopped)
+                first = 0
+            if before is not None:
+                yield before.result()
+            before = coming  # the one before is free now, but for blocks that are still being written
+    finally:
+        stopped.set()
+        ahead.shutdown(cancel_futures=True)
 
 
-def _placed(partition: Partition, field: Field) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Return the samples of a partition at their places, and which places have one."""
+def _rows(
+    partition: Partition, field: Field, stay: npt.NDArray[np.bool_], first: int, stopped: threading.Event
+) -> npt.NDArray[Any]:
+    """Return the samples of a partition from one on, those of places to be closed up left out."""
     rows = np.empty((partition.stop - partition.start, *field.sample_shape), field.dtype)
     filled = np.zeros(len(rows), bool)
-    pieces = partition.read()
-    while pieces:
-        piece = pieces.pop()
+    for piece in partition.read():
+        if stopped.is_set():  # nobody waits any more
+            return rows[:0]
         stored = piece.stored
         if piece.encoding != field.encoding:
             stored = field.encoding.encode(piece.encoding.decode(stored))
         places = piece.positions - partition.start
         rows[places] = stored
         filled[places] = True
-    return rows, filled
+    if not filled[stay].all():
+        raise ConvertError(
+            f"found {np.count_nonzero(~filled[stay])} samples missing of places {partition.start} to "
+            f"{partition.stop - 1}, expected all; the source changed while it was read: run it again"
+        )
+    return (rows if stay.all() else rows[stay])[first:]
 
 
 def blocks_of(field: Field, parts: Iterable[npt.NDArray[Any]]) -> Iterator[memoryview]:
@@ -72,21 +86,29 @@ def blocks_of(field: Field, parts: Iterable[npt.NDArray[Any]]) -> Iterator[memor
         parts: Arrays (n, *sample_shape) of the stored dtype, one behind the other.
 
     Yields:
-        The bytes of each block; the last is padded with zeros. A block is valid until the next is asked for.
+        The bytes of each block, read-only and not changed any more; the last is padded with zeros.
     """
-    block = np.zeros((field.block_length, *field.sample_shape), field.dtype)
-    stored = block.reshape(-1).view(np.uint8).data
-    filled = 0
+    block, filled = None, 0
     for part in parts:
         taken = 0
         while taken < len(part):
             count = min(field.block_length - filled, len(part) - taken)
-            block[filled : filled + count] = part[taken : taken + count]
-            filled, taken = filled + count, taken + count
-            if filled == field.block_length:
-                yield stored
-                filled = 0
+            if count == field.block_length and part.flags.c_contiguous:
+                yield _stored(part[taken : taken + count])
+            else:
+                if block is None:
+                    block = np.empty((field.block_length, *field.sample_shape), field.dtype)
+                block[filled : filled + count] = part[taken : taken + count]
+                filled += count
+                if filled == field.block_length:
+                    yield _stored(block)
+                    block, filled = None, 0
+            taken += count
         del part  # before the next is made
-    if filled:
-        stored[filled * field.sample_bytes :] = bytes(len(stored) - filled * field.sample_bytes)
-        yield stored
+    if block is not None:
+        block.reshape(-1).view(np.uint8)[filled * field.sample_bytes :] = 0
+        yield _stored(block)
+
+
+def _stored(block: npt.NDArray[Any]) -> memoryview:
+    return block.reshape(-1).view(np.uint8).data.toreadonly()

@@ -1,27 +1,24 @@
 """Hand runs of samples to worker processes, a bounded number at a time."""
 
 import contextlib
-import multiprocessing
-import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for_ends
 from queue import Empty, SimpleQueue
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
+from seekless.convert.server import available_cores, undisturbed, worker_context
 from seekless.convert.shared import SharedMemory, can_share
 from seekless.convert.workers import RunResult, begin, encode_run, work
 from seekless.errors import ConvertError
 from seekless.source.place import is_of_one_process
 from seekless.source.samples import Reader
 
-__all__ = ["available_cores", "map_runs", "worker_count"]
+__all__ = ["map_runs", "worker_count"]
 
 # Runs handed out and not yet answered, for each worker: enough that none waits for the parent.
 AHEAD = 3
@@ -29,13 +26,6 @@ AHEAD = 3
 PATIENCE = 1.0
 # Starting processes costs about as long as decoding this many small files.
 FEW_SAMPLES = 512
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # pragma: no cover (macOS, Windows)
 
 
 def worker_count(wanted: int | None, samples: int) -> int:
@@ -99,12 +89,7 @@ def map_runs(
 
 
 def _start(reader: Reader, workers: int, dtype: str | None, shared: SharedMemory | None) -> ProcessPoolExecutor:
-    # A fork of a process with threads (Keras has many) can hang: the server forks from a fresh process instead.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload(["seekless.convert.workers"])
-    return ProcessPoolExecutor(workers, context, begin, (reader, dtype, shared))
+    return ProcessPoolExecutor(workers, worker_context(), begin, (reader, dtype, shared))
 
 
 def _kill(executor: ProcessPoolExecutor) -> None:
@@ -144,7 +129,7 @@ class _Work:
         """Hand out a run."""
         region = 0 if self._shared is None else self._shared.region()
         # A worker that has been started but is not yet known to the executor could not be ended.
-        with _without_main(), _undisturbed():
+        with _without_main(), undisturbed():
             future = self.executor.submit(work, run, region)
             self.pending[future] = run, region
             future.add_done_callback(self._answers.put)
@@ -161,7 +146,7 @@ class _Work:
                 # The executor does not see a worker die while it waits for the rest of what that one was sending.
                 if wait_for_ends([process.sentinel for process in (self.executor._processes or {}).values()], 0):
                     raise BrokenProcessPool("a worker process has ended while another answer was awaited") from None
-        with _undisturbed():
+        with undisturbed():
             result = future.result()
         if self._shared is not None:
             result = self._shared.received(result, self.pending[future][1])
@@ -169,31 +154,6 @@ class _Work:
             self.submit(result.rest)
         yield result
         del self.pending[future]
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the end of the context; processes that are started in it have no Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach the main thread alone
-        return
-    came: list[tuple[int, FrameType | None]] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    held = {number: handler for number, handler in before.items() if callable(handler)}
-    for held_back in held:
-        signal.signal(held_back, lambda number, frame: came.append((number, frame)))
-    # Inherited by what is started: Ctrl-C in a terminal reaches all, and one that is just starting would print a trace.
-    mask = getattr(signal, "pthread_sigmask", None)
-    unmasked = mask(signal.SIG_BLOCK, {signal.SIGINT}) if mask else None
-    try:
-        yield
-    finally:
-        if mask:
-            mask(signal.SIG_SETMASK, unmasked)
-        for held_back, handler in held.items():
-            signal.signal(held_back, handler)
-    for number, frame in came:
-        held[signal.Signals(number)](number, frame)
 
 
 @contextlib.contextmanager

@@ -2,13 +2,16 @@
 
 Pieces stay in memory while all of them fit. Past that, and whenever they are saved in case the run is stopped, they go
 to partition files, one for each run of consecutive places, always appended, so that a disk writes and later reads in
-long sequential runs: an external shuffle in two passes, whatever the size of the data.
+long sequential runs: an external shuffle in two passes, whatever the size of the data. They go there little by little,
+so that workers do not wait for the disk.
 """
 
 import math
+import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +32,9 @@ _HEAD = struct.Struct("<qq")
 # CRC-32 of these, the positions and the stamps; and of the values
 _CHECKS = struct.Struct("<II")
 _HEAD_BYTES = _HEAD.size + _CHECKS.size
+
+# Bytes that are appended to each partition at a time, about: past it a disk gains nothing by longer runs.
+APPENDED = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,11 @@ def unstamped(positions: npt.NDArray[np.int64], stored: npt.NDArray[Any], encodi
 
 @dataclass(frozen=True)
 class Partition:
-    """The samples of the places start to stop - 1; read when asked for."""
+    """The samples of the places start to stop - 1; read, a piece at a time, when asked for."""
 
     start: int
     stop: int
-    read: Callable[[], list[Piece]]
+    read: Callable[[], Iterable[Piece]]
 
 
 class Scatter:
@@ -81,9 +87,9 @@ class Scatter:
         self._encodings: list[Encoding] = []  # those met, so that a file can name one by its number
         self._share = memory // 3
         self._folder = folder
-        self._unsaved: list[Piece] = []
+        self._unsaved: deque[Piece] = deque()
         self._saved: list[Piece] | None = []  # those in files, as long as all pieces fit in memory
-        self._held = 0
+        self._held = 0  # bytes of pieces in memory
         self._places = length  # of one partition
         self._sizes: dict[int, int] = {}  # bytes of each partition's file
         self._sample_shape: tuple[int, ...] = ()
@@ -95,29 +101,50 @@ class Scatter:
             self._encodings.append(piece.encoding)
         self._unsaved.append(piece)
         self._held += piece.nbytes
-        if self._held > self._share:
-            self.save()
-            self._saved, self._held = None, 0
+        if self._held > self._share and self._saved is not None:
+            self._held -= sum(one.nbytes for one in self._saved)
+            self._saved = None
+        if self._saved is None:
+            self._relieve()
 
     def save(self) -> None:
         """Write all pieces that are in memory alone to the partition files."""
-        if not self._unsaved:
-            return
+        while self._unsaved:
+            self._write_some()
+
+    def _relieve(self) -> None:
+        """Write pieces while there are too many; about as much at a time as comes meanwhile, twice."""
+        self._choose_places()
+        end = self._held - 2 * self._some
+        while self._unsaved and (self._held > self._share or (self._held > self._some and self._held > end)):
+            self._write_some()
+
+    def _choose_places(self) -> None:
         if not self._sizes:
             # The source's own dtype bounds what a partition takes, whichever encoding is chosen in the end.
             widest = self._encodings[0].logical_dtype.itemsize * math.prod(self._sample_shape)
             self._places = max(1, min(self._length, self._share // (widest + 12)))
             self._folder.mkdir(exist_ok=True)
+
+    @property
+    def _some(self) -> int:
+        """Bytes to write at a time."""
+        return min(self._share // 2, APPENDED * -(-self._length // self._places))
+
+    def _write_some(self) -> None:
+        """Write the pieces that came first to the partition files."""
+        self._choose_places()
+        pieces, size = [self._unsaved.popleft()], 0
+        while self._unsaved and (size := size + pieces[-1].nbytes) < self._some:
+            pieces.append(self._unsaved.popleft())
         for number, encoding in enumerate(self._encodings):
-            pieces = [piece for piece in self._unsaved if piece.encoding == encoding]
-            if pieces:
-                columns = ("positions", "stamps", "stored")
-                self._write(number, *(np.concatenate([getattr(p, name) for p in pieces]) for name in columns))
+            alike = [piece for piece in pieces if piece.encoding == encoding]
+            if alike:
+                self._write(number, alike)
         if self._saved is None:
-            self._held = 0
+            self._held -= sum(piece.nbytes for piece in pieces)
         else:
-            self._saved += self._unsaved
-        self._unsaved = []
+            self._saved += pieces
 
     def partitions(self, sample_bytes: int) -> Iterator[Partition]:
         """Yield all samples, in the order of their places; to be called once, after the last piece.
@@ -126,9 +153,9 @@ class Scatter:
             sample_bytes: Bytes of a sample as it will be stored, so that no partition takes more than its share.
         """
         if self._saved is not None:
-            pieces = self._saved + self._unsaved
+            pieces = [*self._saved, *self._unsaved]
             if self._length * sample_bytes <= self._share or not pieces:
-                self._saved, self._unsaved = [], []
+                self._saved, self._unsaved = [], deque()
                 yield Partition(0, self._length, partial(_emptied, pieces))
                 return
         self.save()
@@ -178,53 +205,68 @@ class Scatter:
                     )
                     file.seek(samples * self._sample_bytes(encoding), 1)
 
-    def _write(
+    def _write(self, number: int, pieces: list[Piece]) -> None:
+        """Append pieces of one encoding to the partition files, each piece's samples where they belong."""
+        positions = np.concatenate([piece.positions for piece in pieces])
+        order = np.argsort(positions, kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        stored = np.empty((len(order), *self._sample_shape), self._encodings[number].dtype)
+        begin = 0
+        for piece in pieces:
+            end = begin + len(piece.positions)
+            stored[rank[begin:end]] = piece.stored
+            begin = end
+        stamps = np.concatenate([piece.stamps for piece in pieces])[order]
+        positions = positions[order]
+        partition = positions // self._places
+        parts, firsts = (array.tolist() for array in np.unique(partition, return_index=True))
+        for part, first, last in zip(parts, firsts, [*firsts[1:], len(order)], strict=True):
+            self._append(part, number, positions[first:last], stamps[first:last], stored[first:last])
+
+    def _append(
         self,
+        part: int,
         number: int,
         positions: npt.NDArray[np.int64],
         stamps: npt.NDArray[np.uint32],
         stored: npt.NDArray[Any],
     ) -> None:
-        order = np.argsort(positions, kind="stable")
-        partition = positions[order] // self._places
-        for part, first in zip(*(a.tolist() for a in np.unique(partition, return_index=True)), strict=True):
-            rows = order[first : np.searchsorted(partition, part, "right")]
-            head = _HEAD.pack(number, len(rows))
-            columns = [head, positions[rows].tobytes(), stamps[rows].tobytes()]
-            values = np.ascontiguousarray(stored[rows]).reshape(-1).view(np.uint8).data
-            checks = _CHECKS.pack(zlib.crc32(b"".join(columns)), zlib.crc32(values))
-            front = b"".join([head, checks, *columns[1:]])
-            begin = self._sizes.get(part, 0)
-            with open(self._path(part), "ab") as file:
-                # A run that failed here, or was killed, and goes on must not leave half a piece in the middle.
-                file.truncate(begin)
-                file.write(front)
-                file.write(values)
-            # Once it is closed, as a full disk may say so only then; `tell` would still count what was cut off.
-            self._sizes[part] = begin + len(front) + values.nbytes
+        head = _HEAD.pack(number, len(positions))
+        columns = [head, positions.tobytes(), stamps.tobytes()]
+        values = stored.reshape(-1).view(np.uint8).data
+        checks = _CHECKS.pack(zlib.crc32(b"".join(columns)), zlib.crc32(values))
+        front = b"".join([head, checks, *columns[1:]])
+        begin = self._sizes.get(part, 0)
+        with open(self._path(part), "ab") as file:
+            # A run that failed here, or was killed, and goes on must not leave half a piece in the middle.
+            file.truncate(begin)
+            file.write(front)
+            file.write(values)
+        # Once it is closed, as a full disk may say so only then; `tell` would still count what was cut off.
+        self._sizes[part] = begin + len(front) + values.nbytes
 
-    def _read(self, number: int) -> list[Piece]:
+    def _read(self, number: int) -> Iterator[Piece]:
         path, size = self._path(number), self._sizes.get(number, 0)
-        data = memoryview(path.read_bytes() if size else b"")
-        pieces, at = [], 0
-        if len(data) < size:
-            raise self._damaged(path)
-        while at < size:
-            which, samples = self._head(path, data, at, size - at - _HEAD_BYTES)
-            head = at
-            at += _HEAD_BYTES
-            values_at = at + samples * 12
-            end = values_at + samples * self._sample_bytes(which)
-            check = zlib.crc32(data[at:values_at], zlib.crc32(data[head : head + _HEAD.size]))
-            if (check, zlib.crc32(data[values_at:end])) != _CHECKS.unpack_from(data, head + _HEAD.size):
+        if not size:
+            return
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size < size:
                 raise self._damaged(path)
-            positions = np.frombuffer(data, np.int64, samples, at)
-            stamps = np.frombuffer(data, np.uint32, samples, at + 8 * samples)
-            encoding, values = self._encodings[which], samples * math.prod(self._sample_shape)
-            stored = np.frombuffer(data, encoding.dtype, values, at + 12 * samples)
-            pieces.append(Piece(positions, stored.reshape(samples, *self._sample_shape), encoding, stamps))
-            at = end
-        return pieces
+            while file.tell() < size:
+                head = file.read(_HEAD_BYTES)
+                which, samples = self._head(path, head, 0, size - file.tell())
+                columns = file.read(12 * samples)
+                encoding = self._encodings[which]
+                stored = np.empty((samples, *self._sample_shape), encoding.dtype)
+                values = stored.reshape(-1).view(np.uint8).data
+                file.readinto(values)
+                check = zlib.crc32(columns, zlib.crc32(head[: _HEAD.size]))
+                if (check, zlib.crc32(values)) != _CHECKS.unpack_from(head, _HEAD.size):
+                    raise self._damaged(path)
+                positions = np.frombuffer(columns, np.int64, samples)
+                stamps = np.frombuffer(columns, np.uint32, samples, 8 * samples)
+                yield Piece(positions, stored, encoding, stamps)
 
     def _head(self, path: Path, data: Buffer, at: int, room: int) -> tuple[int, int]:
         """Return the number of a piece's encoding and its samples, if they can be so."""
@@ -248,8 +290,7 @@ class Scatter:
         )
 
 
-def _emptied(pieces: list[Piece]) -> list[Piece]:
-    """Return pieces, and forget them."""
-    taken = list(pieces)
-    pieces.clear()
-    return taken
+def _emptied(pieces: list[Piece]) -> Iterator[Piece]:
+    """Yield pieces, and forget each."""
+    while pieces:
+        yield pieces.pop()

@@ -162,7 +162,7 @@ def write(
         header = replace(header, fields={**header.fields, "x": field})
     else:
         tried = max(1, min(TRIED_BLOCKS, TRIED_BYTES // max(1, header.fields["x"].block_bytes)))
-        first = [bytes(block) for block in itertools.islice(blocks, tried)]
+        first = list(itertools.islice(blocks, tried))
         plain = suffix_of(passing.path) != HDF5_SUFFIX
         field, why, ratio = _with_codec(header.fields["x"], first, threads, plain=plain)
         header = replace(header, fields={**header.fields, "x": field})
@@ -176,7 +176,7 @@ def write(
     return Written(header, why, shards)
 
 
-def _with_codec(field: Field, first: list[bytes], threads: int, *, plain: bool) -> tuple[Field, str, float]:
+def _with_codec(field: Field, first: list[Buffer], threads: int, *, plain: bool) -> tuple[Field, str, float]:
     """Return x with the codec that its first blocks speak for, why, and how many times smaller it makes them."""
     if field.codec == "auto" and plain:
         return replace(field, codec="none"), ".npy files hold plain arrays", 1.0
@@ -198,7 +198,7 @@ def _check_room(partial: Path, header: Header, ratio: float) -> None:
     check_space(partial.parent, wanted, "the store")
 
 
-def _taken(blocks: list[bytes]) -> Iterator[bytes]:
+def _taken(blocks: list[Buffer]) -> Iterator[Buffer]:
     """Yield blocks, and keep none of those that were."""
     blocks.reverse()
     while blocks:

@@ -210,7 +210,7 @@ class Blosc2(Codec):
             "filters_meta": [0, item_bytes],
             "nthreads": 1,  # several write the parts of a chunk in the order in which they end
         }
-        chunk = blosc2.SChunk(chunksize=len(block), data=bytes(block), contiguous=True, cparams=parameters)
+        chunk = blosc2.SChunk(chunksize=len(block), data=block, contiguous=True, cparams=parameters)
         frame: bytes = chunk.to_cframe()
         return frame
 

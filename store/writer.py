@@ -55,6 +55,10 @@ def compressed(field: Field, block: Buffer) -> Stored:
     return block, zlib.crc32(block), False
 
 
+def _lasting(block: Buffer) -> Buffer:
+    return block if memoryview(block).readonly else bytes(block)
+
+
 def _check(header: Header) -> None:
     if header.length < 1:
         raise OptionError(f"found {header.length} samples, expected one or more; a store without any cannot be read")
@@ -116,14 +120,15 @@ class StoreWriter(ABC):
 
         Args:
             name: The field.
-            block: The bytes of a whole block; the last one is padded with zeros. They may change once this returns.
+            block: The bytes of a whole block; the last one is padded with zeros. They may change once this
+                returns, unless they are read-only: those are not copied.
         """
         field = self.header.fields[name]
         if self._threads is None or field.codec == "none":
             self._put_coming(0)
             self._put_next(name, compressed(field, self._kept(name, block)))
         else:
-            self._coming.append((name, self._threads.submit(compressed, field, bytes(block))))
+            self._coming.append((name, self._threads.submit(compressed, field, _lasting(block))))
             self._put_coming(self._ahead)
 
     def append_stored(self, name: str, block: Stored) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seekless.convert import pool
-from seekless.convert.pool import available_cores, map_runs
+from seekless.convert.pool import map_runs
 from seekless.errors import ConvertError
 from seekless.source.csv import CSVDecoder
 from seekless.source.samples import Decoded, FileReader, FileRun
@@ -165,10 +165,6 @@ class Counting:
 
 def test_any_reader_will_do():
     assert [result.groups[0].stored.item() for result in map_runs(Counting(), range(5), 0)] == [0, 1, 2, 3, 4]
-
-
-def test_cores():
-    assert available_cores() >= 1
 
 
 SCRIPT = """

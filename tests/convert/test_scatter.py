@@ -76,7 +76,7 @@ def test_what_fits_stays_in_memory(parts):
     scatter = Scatter(100, 3 * 1300, parts)
     scatter.add(piece(range(100), np.arange(100.0)))  # 100 * (8 + 1 + 4) bytes
     (partition,) = scatter.partitions(1)
-    assert (partition.start, partition.stop, len(partition.read())) == (0, 100, 1)
+    assert (partition.start, partition.stop, len(list(partition.read()))) == (0, 100, 1)
     assert not parts.exists()
 
 
@@ -234,7 +234,7 @@ class TestGoingOn:
         partition = next(iter(scatter.partitions(8)))
         (parts / "000000").write_bytes((parts / "000000").read_bytes()[:-1])
         with pytest.raises(ResumeError, match="found other bytes than were written there"):
-            partition.read()
+            list(partition.read())
 
     def test_what_could_not_be_written_whole_is_written_again(self, parts, monkeypatch):
         """A run whose disk was full for a moment, and that goes on with the same object."""
