@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from seekless.source.csv_text import is_number
 __all__ = ["LabelFile", "is_integer", "read_labels", "some"]
 
 SHOWN = 5
+KEPT_ONCE = 1000  # labels of which one copy serves all lines
 MOST_DIGITS = 600  # int() refuses more than 640, where Python is set most strictly
 
 
@@ -28,9 +30,9 @@ class LabelFile:
     """
 
     path: Path
-    lines: list[int]
-    ids: list[str]
-    labels: list[tuple[str, ...]]
+    lines: Sequence[int]
+    ids: Sequence[str]
+    labels: Sequence[tuple[str, ...]]
     names: tuple[str, ...]
 
     def without_header(self) -> "LabelFile":
@@ -87,7 +89,7 @@ def read_labels(path: Path) -> LabelFile:
         SourceError: It cannot be read, is empty, or a line has more or fewer columns than the first.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes()
     except FileNotFoundError:
         raise SourceNotFoundError(
             f"{path}: found no such file, expected the targets: a line 'name,label' for each sample; name it by "
@@ -95,39 +97,46 @@ def read_labels(path: Path) -> LabelFile:
         ) from None
     except OSError as error:
         raise SourceError(f"{path}: found a labels file that cannot be read ({error.strerror})") from error
+    # A million rows beside the lists made of them would take as much again, and so would the text in one piece.
+    lines, ids, labels = array("q"), list[str](), list[tuple[str, ...]]()
+    alike: dict[tuple[str, ...], tuple[str, ...]] = {}
+    width = 0
+    try:
+        for line, row in _rows(path, data):
+            width = width or len(row)
+            if len(row) != width or width < 2:
+                expected = "2 or more: 'name,label'" if width < 2 else f"{width} as in line {lines[0]}"
+                raise SourceError(f"{path}, line {line}: found {_count(row)}, expected {expected}")
+            label = tuple(row[1:])
+            if len(alike) < KEPT_ONCE:
+                label = alike.setdefault(label, label)
+            lines.append(line)
+            ids.append(row[0])
+            labels.append(label)
     except UnicodeDecodeError as error:
         raise SourceError(
             f"{path}: found bytes that are not UTF-8 ({error.reason}), expected lines 'name,label'"
         ) from None
-    rows = _rows(path, text)
-    if not rows:
+    if not ids:
         raise SourceError(f"{path}: found no lines, expected 'name,label' for each sample")
-    width = len(rows[0][1])
-    for line, row in rows:
-        if len(row) != width or width < 2:
-            expected = "2 or more: 'name,label'" if width < 2 else f"{width} as in line {rows[0][0]}"
-            raise SourceError(f"{path}, line {line}: found {_count(row)}, expected {expected}")
-    return LabelFile(
-        path,
-        [line for line, _ in rows],
-        [row[0] for _, row in rows],
-        [tuple(row[1:]) for _, row in rows],
-        tuple(rows[0][1][1:]),
-    )
+    return LabelFile(path, lines, ids, labels, labels[0])
 
 
-def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
-    first = next((line for line in text.splitlines() if line.strip()), "")
+def _rows(path: Path, data: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that is not blank, and the number of its last line."""
+    first = next((line for line in _text(data, None) if line.strip()), "")
     delimiter = next((mark for mark in "\t,;" if mark in first), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows = []
+    reader = csv.reader(_text(data, ""), delimiter=delimiter)
     try:
         for row in reader:
             if any(cell.strip() for cell in row):
-                rows.append((reader.line_num, [cell.strip() for cell in row]))
+                yield reader.line_num, [cell.strip() for cell in row]
     except csv.Error as error:
         raise SourceError(f"{path}, line {reader.line_num}: found text that is no table ({error})") from error
-    return rows
+
+
+def _text(data: bytes, newline: str | None) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=newline)
 
 
 def _count(row: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Find the sample files of a folder, in one pass over its directories."""
 
 import os
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,17 +73,20 @@ def list_files(root: Path, under: str, suffixes: frozenset[str], unreadable: lis
     top = root / under
     if not top.is_dir():
         raise SourceNotFoundError(f"{top}: found no such folder, expected a folder of {_names(suffixes)} files")
-    found = sorted(_walk(os.fspath(top), f"{under}/" if under else "", suffixes))
-    odd = [key for key, _ in found if not _is_utf8(key)]
+    keys, inodes = list[str](), array("q")  # not pairs of both, which would take as much again
+    for key, inode in _walk(os.fspath(top), f"{under}/" if under else "", suffixes):
+        keys.append(key)
+        inodes.append(inode)
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    odd = [keys[index] for index in order if not _is_utf8(keys[index])]
     if odd and unreadable is None:
         raise SourceError(
             f"{top}: found a file whose name is not UTF-8 ({os.fsencode(odd[0])!r}), expected UTF-8; rename it"
         )
     if odd and unreadable is not None:
         unreadable += map(os.fsencode, odd)
-        found = [file for file in found if _is_utf8(file[0])]
-    keys = [key for key, _ in found]
-    return Listing(keys, np.fromiter((inode for _, inode in found), np.int64, len(found)))
+        order = [index for index in order if _is_utf8(keys[index])]
+    return Listing([keys[index] for index in order], np.array(inodes, np.int64)[np.array(order, np.int64)])
 
 
 def _list_remote(root: Any, under: str, suffixes: frozenset[str]) -> Listing:

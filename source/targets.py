@@ -194,20 +194,19 @@ def folder_targets(keys: Sequence[str], origin: str, options: TargetOptions) -> 
 
 def _match(keys: Sequence[str], lines: LabelFile) -> npt.NDArray[np.int64]:
     """Return for each key the line of its id, or -1: as written, in the first form that fits it; then by number."""
-    line_of = {name: line for line, name in reversed(list(enumerate(lines.ids)))}
-    names = [key.rpartition("/")[2] for key in keys]  # no path objects: half a kilobyte a file
-    stems = [_stem(name) for name in names]
+    line_of = {lines.ids[line]: line for line in reversed(range(len(lines.ids)))}
     found = np.fromiter((line_of.get(key, -1) for key in keys), np.int64, len(keys))
     whole = set(found.tolist())
-    for form in (names, stems):
+    for form in (_name, _stem):
         for index in np.flatnonzero(found < 0).tolist():
-            line = line_of.get(form[index], -1)
+            line = line_of.get(form(keys[index]), -1)
             found[index] = -1 if line in whole else line
+    del line_of, whole
     # Of 00000.csv to 10000.csv with ids 0 to 10000, the last fits as written and the others do not.
-    unmatched = [index for index in np.flatnonzero(found < 0).tolist() if is_integer(stems[index])]
+    unmatched = [index for index in np.flatnonzero(found < 0).tolist() if is_integer(_stem(keys[index]))]
     by_number = _lines_by_number(lines, set(found.tolist())) if unmatched else {}
     for index in unmatched:
-        found[index] = by_number.get(int(stems[index]), -1)
+        found[index] = by_number.get(int(_stem(keys[index])), -1)
     _refuse_shared(keys, lines, found)
     _refuse_second_names(keys, lines, found)
     return found
@@ -226,9 +225,14 @@ def _lines_by_number(lines: LabelFile, taken: Set[int]) -> dict[int, int]:
     return by_number
 
 
-def _stem(name: str) -> str:
+def _name(key: str) -> str:
+    """Return a file's name; no path objects: half a kilobyte a file."""
+    return key.rpartition("/")[2]
+
+
+def _stem(key: str) -> str:
     """Return a file's name without its suffix, and without .gz behind that."""
-    stem, suffix = os.path.splitext(name)
+    stem, suffix = os.path.splitext(_name(key))
     return os.path.splitext(stem)[0] if suffix.lower() == ".gz" else stem
 
 
@@ -257,8 +261,10 @@ def _refuse_twice(lines: LabelFile) -> None:
     seen: dict[str, tuple[str, ...]] = {}
     twice: list[str] = []
     for name, label in zip(lines.ids, lines.labels, strict=True):
-        known = seen.setdefault(name, label)
-        if known is not label:
+        known = seen.get(name)
+        if known is None:
+            seen[name] = label
+        else:
             twice.append(f"{name} ({', '.join(known)}; {', '.join(label)})" if known != label else name)
     raise SourceError(f"{lines.path}: found more than one line for {some(twice)}, expected one line a sample")
 

@@ -63,7 +63,7 @@ def test_two_columns(read, text):
 def test_what_else_it_says(read, tmp_path):
     lines = read("\nid,label\n\na,1\n")
     assert lines.path == tmp_path / "target.csv"
-    assert lines.lines == [2, 4]
+    assert list(lines.lines) == [2, 4]
     assert lines.names == ("label",)
 
 
@@ -88,7 +88,7 @@ def test_several_columns(read):
     assert (chosen.ids, chosen.labels, chosen.names) == (lines.ids, [("y",), ("2",), ("4",)], ("y",))
     assert lines.columns(["y", "x"]).labels[1] == ("2", "1")
     rest = chosen.without_header()
-    assert (rest.ids, rest.labels, rest.lines, rest.names) == (["a", "b"], [("2",), ("4",)], [2, 3], ("y",))
+    assert (rest.ids, rest.labels, list(rest.lines), rest.names) == (["a", "b"], [("2",), ("4",)], [2, 3], ("y",))
 
 
 def test_a_column_that_is_not_there(read):
