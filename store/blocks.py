@@ -1,4 +1,4 @@
-"""The table of a field's blocks, and reading them with plain system calls.
+"""Reading blocks by their table with plain system calls.
 
 Opening a store of any kind yields a table for each field. Everything above reads files by this table alone and never
 calls HDF5 again: no global lock, no chunk cache, no handle that a fork could break.
@@ -11,103 +11,40 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from seekless.errors import StoreFormatError
+from seekless.errors import OptionError, StoreFormatError
+from seekless.store.buffers import Buffers
 from seekless.store.codecs import codec_named
-from seekless.store.schema import ALIGNMENT, Field
+from seekless.store.reading import ReadError, fill
+from seekless.store.schema import ALIGNMENT
+from seekless.store.table import BlockTable, joined
 
-__all__ = ["BlockReader", "BlockTable", "joined"]
+__all__ = ["VERIFY", "BlockReader", "BlockTable", "Part", "joined"]
+
+# When a block is compared with its checksum.
+VERIFY = ("first-epoch", "always", "never")
 
 # Neighbouring blocks are read by one call up to this many bytes, so that scratch memory stays bounded.
 MAX_READ_BYTES = 16 << 20
 # Blocks of one read are checked and decompressed by other threads while this many more are read.
 RUNS_AHEAD = 2
-# Linux takes up to 1,024 buffers a call.
-MAX_BUFFERS = 1000
 # Where the zeros between blocks go.
 _PADDING = memoryview(bytearray(ALIGNMENT))
 
+Part = tuple[int, int, npt.NDArray[Any]]  # samples start to stop - 1, and where they go
+
 
 @dataclass(frozen=True)
-class BlockTable:
-    """Where the blocks of one field lie, by block number.
+class _Span:
+    """Rows of one block, and where they go."""
 
-    Attributes:
-        field: The field.
-        paths: The files that hold the blocks.
-        first: int64, (blocks + 1,), the number of the first sample of each block; the last is the number of samples.
-        file: int32, (blocks,), which of the paths.
-        offset: int64, (blocks,), bytes from the start of the file.
-        nbytes: int64, (blocks,), stored bytes.
-        crc: uint32, (blocks,), CRC-32 of the stored bytes.
-        coded: bool, (blocks,), whether the block is compressed; one that the codec did not make smaller is not.
-    """
-
-    field: Field
-    paths: tuple[Path, ...]
-    first: npt.NDArray[np.int64]
-    file: npt.NDArray[np.int32]
-    offset: npt.NDArray[np.int64]
-    nbytes: npt.NDArray[np.int64]
-    crc: npt.NDArray[np.uint32]
-    coded: npt.NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.offset)
-
-    @property
-    def length(self) -> int:
-        """Samples in all blocks."""
-        return int(self.first[-1])
-
-    @property
-    def stored_bytes(self) -> int:
-        """Bytes of all blocks as they are stored."""
-        return int(self.nbytes.sum())
-
-    @property
-    def ratio(self) -> float:
-        """Decoded bytes for one stored byte."""
-        return self.length * self.field.sample_bytes / max(1, self.stored_bytes)
-
-    def path(self, block: int) -> Path:
-        """Return the file that a block lies in."""
-        return self.paths[int(self.file[block])]
-
-    def spans(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-        """Yield (block, first row in it, last row + 1) for the samples start to stop - 1."""
-        block = int(np.searchsorted(self.first, start, "right")) - 1
-        while start < stop:
-            begin, end = int(self.first[block]), min(int(self.first[block + 1]), stop)
-            yield block, start - begin, end - begin
-            start, block = end, block + 1
-
-
-def joined(tables: Sequence[BlockTable]) -> BlockTable:
-    """Return one table of several, one behind the other.
-
-    Args:
-        tables: Of the same field, one or more; their fields may differ in block length.
-    """
-    if len(tables) == 1:
-        return tables[0]
-    starts = np.cumsum([0, *(table.length for table in tables)])
-    files = np.cumsum([0, *(len(table.paths) for table in tables)])
-    return BlockTable(
-        field=tables[0].field,
-        paths=tuple(path for table in tables for path in table.paths),
-        first=np.concatenate([*(t.first[:-1] + start for t, start in zip(tables, starts, strict=False)), starts[-1:]]),
-        file=np.concatenate([t.file + np.int32(file) for t, file in zip(tables, files, strict=False)]),
-        offset=np.concatenate([table.offset for table in tables]),
-        nbytes=np.concatenate([table.nbytes for table in tables]),
-        crc=np.concatenate([table.crc for table in tables]),
-        coded=np.concatenate([table.coded for table in tables]),
-    )
+    block: int
+    first: int
+    out: npt.NDArray[Any]
 
 
 class BlockReader:
@@ -118,18 +55,34 @@ class BlockReader:
 
     Args:
         table: The field's blocks.
-        check: Compare each block with its checksum when it is first read.
+        verify: When a block is compared with its checksum: "first-epoch", the first time it is read; "always"; or
+            "never", where a file that changed after it was first read is an error.
 
     Raises:
+        OptionError: verify is none of these.
         MissingExtraError: The library of the field's codec is not installed.
     """
 
-    def __init__(self, table: BlockTable, *, check: bool = True) -> None:
+    def __init__(self, table: BlockTable, *, verify: str = "first-epoch") -> None:
+        if verify not in VERIFY:
+            raise OptionError(f"verify: found {verify!r}, expected one of {', '.join(VERIFY)}")
         codec_named(table.field.codec)
         self.table = table
-        self._check_blocks = check
-        self._unchecked = np.full(len(table), check)
+        self.verify = verify
+        self._unchecked = np.full(len(table), verify != "never")
         self._stamps: dict[int, tuple[int, int, int]] = {}  # of each file, as it was when it was last read
+        self._scratch = Buffers(RUNS_AHEAD + 1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_scratch": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.release()
+
+    def release(self) -> None:
+        """Free the memory in which stored bytes are decompressed; the next call takes it anew."""
+        self._scratch = Buffers(RUNS_AHEAD + 1)
 
     def read(
         self,
@@ -156,42 +109,79 @@ class BlockReader:
         field = self.table.field
         if out is None:
             out = np.empty((sum(stop - start for start, stop in ranges), *field.sample_shape), field.dtype)
-        spans = [span for start, stop in ranges for span in self.table.spans(start, stop)]
-        row = 0
+        ends = itertools.accumulate(stop - start for start, stop in ranges)
+        rows = [slice(end - (stop - start), end) for (start, stop), end in zip(ranges, ends, strict=True)]
+        self.read_parts([(*pair, out[place]) for pair, place in zip(ranges, rows, strict=True)], pool)
+        return out
+
+    def read_parts(self, parts: Iterable[Part], pool: Executor | None = None) -> None:
+        """Read ranges of samples, each to a place of its own.
+
+        Args:
+            parts: (start, stop, out): samples, and an array (stop - start, *sample_shape), of the stored dtype,
+                contiguous. In ascending order, neighbours share one long read.
+            pool: Threads that check and decompress blocks while others are read; None to do it in this one.
+
+        Raises:
+            StoreFormatError: A block does not have its checksum or cannot be decoded, or a file is shorter than when it
+                was opened.
+            OSError: A file cannot be read.
+        """
         coming: deque[list[Future[None]]] = deque()
         try:
-            for number, of_file in itertools.groupby(spans, key=lambda span: int(self.table.file[span[0]])):
+            for number, of_file in itertools.groupby(self._spans(parts), lambda span: int(self.table.file[span.block])):
                 with open(self.table.paths[number], "rb", buffering=0) as file:
-                    self._notice_change(number, file.fileno())
+                    self._notice_change(number, os.fstat(file.fileno()))
                     for run in self._runs(of_file):
-                        rows = sum(last - first for _, first, last in run)
-                        coming.append(self._read_run(file.fileno(), run, out[row : row + rows], pool))
-                        row += rows
+                        coming.append(self._read_run(file.fileno(), run, pool))
                         if len(coming) > RUNS_AHEAD:
                             _wait(coming.popleft())
             while coming:
                 _wait(coming.popleft())
         finally:
-            for futures in coming:  # after an error: none may still write to `out`
+            for futures in coming:  # after an error: none may still write to its place
                 wait(futures)
-        return out
 
-    def _notice_change(self, number: int, descriptor: int) -> None:
-        status = os.fstat(descriptor)
+    def changed(self) -> bool:
+        """Return whether a file that was read is not as it was then; its blocks will be checked again.
+
+        Raises:
+            StoreFormatError: A file is, and `verify` is "never".
+            OSError: A file is gone.
+        """
+        before = dict(self._stamps)
+        for number in before:
+            self._notice_change(number, os.stat(self.table.paths[number]))
+        return before != self._stamps
+
+    def _notice_change(self, number: int, status: os.stat_result) -> None:
         stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
-        if self._stamps.setdefault(number, stamp) != stamp:
-            self._unchecked[self.table.file == number] = self._check_blocks
-            self._stamps[number] = stamp
+        if self._stamps.setdefault(number, stamp) == stamp:
+            return
+        if self.verify == "never":
+            raise StoreFormatError(
+                f"{self.table.paths[number]}: found another file than the one that was read first, expected the same, "
+                "whose blocks need no check; open the store again, or give verify='first-epoch'"
+            )
+        self._unchecked[self.table.file == number] = True
+        self._stamps[number] = stamp
 
-    def _runs(self, spans: Iterable[tuple[int, int, int]]) -> Iterator[list[tuple[int, int, int]]]:
+    def _spans(self, parts: Iterable[Part]) -> Iterator[_Span]:
+        for start, stop, out in parts:
+            row = 0
+            for block, first, last in self.table.spans(start, stop):
+                yield _Span(block, first, out[row : row + last - first])
+                row += last - first
+
+    def _runs(self, spans: Iterable[_Span]) -> Iterator[list[_Span]]:
         """Group spans whose blocks lie behind each other in a file."""
         offset, nbytes = self.table.offset, self.table.nbytes
-        run: list[tuple[int, int, int]] = []
+        run: list[_Span] = []
         for span in spans:
-            block = span[0]
+            block = span.block
             if run:
-                end = offset[run[-1][0]] + nbytes[run[-1][0]]
-                total = offset[block] + nbytes[block] - offset[run[0][0]]
+                end = offset[run[-1].block] + nbytes[run[-1].block]
+                total = offset[block] + nbytes[block] - offset[run[0].block]
                 # A gap below a page is the padding that aligns the next block.
                 if not (0 <= offset[block] - end < ALIGNMENT and total <= MAX_READ_BYTES):
                     yield run
@@ -200,36 +190,54 @@ class BlockReader:
         if run:
             yield run
 
-    def _read_run(
-        self, descriptor: int, run: list[tuple[int, int, int]], out: npt.NDArray[Any], pool: Executor | None
-    ) -> list[Future[None]]:
+    def _read_run(self, descriptor: int, run: list[_Span], pool: Executor | None) -> list[Future[None]]:
         """Read blocks that lie behind each other by one call, each straight to its place if it is whole and plain."""
         table = self.table
+        sizes = [0 if self._is_plain(span) else int(table.nbytes[span.block]) for span in run]
+        scratch = self._scratch.empty((sum(sizes),), np.uint8).data if any(sizes) else memoryview(b"")
         buffers: list[memoryview] = []
-        steps: list[tuple[int, memoryview, int, npt.NDArray[Any]]] = []
-        row, at = 0, int(table.offset[run[0][0]])
-        for block, first, last in run:
-            offset, nbytes = int(table.offset[block]), int(table.nbytes[block])
+        steps: list[tuple[_Span, memoryview]] = []
+        start = at = int(table.offset[run[0].block])
+        for span, size in zip(run, sizes, strict=True):
+            offset = int(table.offset[span.block])
             if offset > at:
                 buffers.append(_PADDING[: offset - at])
-            part = out[row : row + last - first]
-            plain = not table.coded[block] and first == 0 and part.nbytes == nbytes
-            stored = part.reshape(-1).view(np.uint8).data if plain else np.empty(nbytes, np.uint8).data
+            stored = scratch[:size] if size else span.out.reshape(-1).view(np.uint8).data
+            scratch = scratch[size:]
             buffers.append(stored)
-            steps.append((block, stored, first, part[:0] if plain else part))
-            row, at = row + last - first, offset + nbytes
-        self._fill(descriptor, buffers, int(table.offset[run[0][0]]), run[0][0])
+            steps.append((span, stored))
+            at = offset + int(table.nbytes[span.block])
+        try:
+            got = fill(descriptor, buffers, start)
+        except ReadError as error:
+            name = self._name(self._block_at(run, start + error.got))
+            raise OSError(error.reason.errno, f"{name} cannot be read: {error.reason.strerror}") from error
+        if start + got < at:
+            raise StoreFormatError(
+                f"{self._name(self._block_at(run, start + got))}: found the end of the file at byte {start + got}, "
+                f"expected {at} bytes or more; the file was cut short after it was opened"
+            )
         if pool is not None:
             return [pool.submit(self._take, *step) for step in steps]
         for step in steps:
             self._take(*step)
         return []
 
-    def _take(self, block: int, stored: memoryview, first: int, out: npt.NDArray[Any]) -> None:
-        """Check a block that was read, and put its samples from the row `first` on into `out`."""
+    def _block_at(self, run: list[_Span], offset: int) -> int:
+        """Return the block of a run that holds a byte, or is the next behind it."""
+        ends = [int(self.table.offset[span.block] + self.table.nbytes[span.block]) for span in run]
+        return run[next((place for place, end in enumerate(ends) if offset < end), -1)].block
+
+    def _is_plain(self, span: _Span) -> bool:
+        """Return whether stored bytes are just what is wanted."""
+        return not self.table.coded[span.block] and span.out.nbytes == self.table.nbytes[span.block] > 0
+
+    def _take(self, span: _Span, stored: memoryview) -> None:
+        """Check a block that was read, and put its samples where they are wanted."""
+        block, out = span.block, span.out
         if self._unchecked[block]:
             self._check(block, stored)
-        if not len(out):
+        if self._is_plain(span):
             return
         field = self.table.field
         if self.table.coded[block]:
@@ -240,7 +248,7 @@ class BlockReader:
                 return
         else:
             block_of = np.frombuffer(stored, field.dtype).reshape(-1, *field.sample_shape)
-        out[...] = block_of[first : first + len(out)]
+        out[...] = block_of[span.first : span.first + len(out)]
 
     def _decompress(self, block: int, stored: memoryview, out: memoryview) -> None:
         try:
@@ -258,43 +266,13 @@ class BlockReader:
                 f"{self._name(block)} is damaged: found checksum {found:08x}, expected {self.table.crc[block]:08x}; "
                 "convert the source again, or open the store again if it was replaced meanwhile"
             )
-        self._unchecked[block] = False
+        self._unchecked[block] = self.verify == "always"
 
     def _name(self, block: int) -> str:
         return f"{self.table.path(block)}: block {block} of {self.table.field.name}"
-
-    def _fill(self, descriptor: int, buffers: list[memoryview], offset: int, block: int) -> None:
-        end = offset + sum(map(len, buffers))
-        left = deque(buffers)
-        while left:
-            count = _read_at(descriptor, list(itertools.islice(left, MAX_BUFFERS)), offset)
-            if not count:
-                raise StoreFormatError(
-                    f"{self._name(block)}: found the end of the file at byte {offset}, expected {end} bytes or more; "
-                    "the file was cut short after it was opened"
-                )
-            offset += count
-            while left and count >= len(left[0]):
-                count -= len(left.popleft())
-            if count:
-                left[0] = left[0][count:]
 
 
 def _wait(futures: list[Future[None]]) -> None:
     wait(futures)
     for future in futures:
         future.result()
-
-
-if hasattr(os, "preadv"):
-
-    def _read_at(descriptor: int, buffers: list[memoryview], offset: int) -> int:
-        return os.preadv(descriptor, buffers, offset)
-
-else:  # pragma: no cover (Windows)
-
-    def _read_at(descriptor: int, buffers: list[memoryview], offset: int) -> int:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        data = os.read(descriptor, len(buffers[0]))
-        buffers[0][: len(data)] = data
-        return len(data)

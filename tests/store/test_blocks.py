@@ -1,9 +1,11 @@
 """Reading by the table of blocks: any ranges, whole blocks, checked once, no handle kept."""
 
+import errno
 import os
 import pickle
 import shutil
 import tempfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seekless.errors import StoreFormatError
+from seekless.errors import OptionError, StoreFormatError
 from seekless.store import blocks as blocks_module
+from seekless.store import reading as reading_module
 from seekless.store.blocks import BlockReader
 from seekless.store.shards import read_hdf5
 
@@ -92,13 +95,13 @@ def test_spans(table, start, stop, spans):
 
 def count_reads(monkeypatch) -> list[tuple[int, int]]:
     """Note each read as (offset, bytes)."""
-    reads, read = [], blocks_module._read_at
+    reads, read = [], reading_module._read_at
 
     def noted(descriptor, buffers, offset):
         reads.append((offset, sum(map(len, buffers))))
         return read(descriptor, buffers, offset)
 
-    monkeypatch.setattr(blocks_module, "_read_at", noted)
+    monkeypatch.setattr(reading_module, "_read_at", noted)
     return reads
 
 
@@ -128,8 +131,8 @@ def test_long_reads_are_bounded(monkeypatch, table):
 
 
 def test_a_short_read_is_gone_on_with(monkeypatch, table, digits):
-    read = blocks_module._read_at
-    monkeypatch.setattr(blocks_module, "_read_at", lambda fd, buffers, offset: read(fd, [buffers[0][:5]], offset))
+    read = reading_module._read_at
+    monkeypatch.setattr(reading_module, "_read_at", lambda fd, buffers, offset: read(fd, [buffers[0][:5]], offset))
     assert (BlockReader(table).read([(0, 11)]) == digits["x"]).all()
 
 
@@ -189,15 +192,74 @@ def test_blocks_of_a_file_that_changed_are_checked_again(made, table, tmp_path, 
 def test_checks_can_be_left_out(made, table, digits):
     flip(made, int(table.offset[0]))
     digits["x"][0, 0, 0] ^= 1
-    assert (BlockReader(table, check=False).read([(0, 11)]) == digits["x"]).all()
+    assert (BlockReader(table, verify="never").read([(0, 11)]) == digits["x"]).all()
 
 
-@pytest.mark.parametrize("left", [0, 200_000 - 50_000, 155648 + 5], ids=["nothing", "no block", "a block and a half"])
-def test_a_file_cut_short_after_opening(made, table, left):
+@pytest.mark.parametrize(
+    ("left", "block"),
+    [(0, 0), (200_000 - 50_000, 0), (155648 + 5, 1)],
+    ids=["nothing", "no block", "a block and a half"],
+)
+def test_a_file_cut_short_after_opening(made, table, left, block):
     os.truncate(made, left)
-    message = r"made\.h5: block 0 of x: found the end of the file at byte \d+, expected 163858 bytes or more"
+    message = rf"made\.h5: block {block} of x: found the end of the file at byte \d+, expected 163858 bytes or more"
     with pytest.raises(StoreFormatError, match=message):
         BlockReader(table).read([(0, 11)])
+
+
+def test_a_block_that_the_disk_cannot_read_is_named(monkeypatch, made, table):
+    bad, read = int(table.offset[2]) + 4, reading_module._read_at
+
+    def failing(descriptor, buffers, offset):
+        if offset + sum(map(len, buffers)) <= bad:
+            return read(descriptor, buffers, offset)
+        if offset + len(buffers[0]) > bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(descriptor, buffers[:1], offset)
+
+    monkeypatch.setattr(reading_module, "_read_at", failing)
+    with pytest.raises(OSError, match=r"made\.h5: block 2 of x cannot be read: Input/output error") as caught:
+        BlockReader(table).read([(0, 11)])
+    assert caught.value.errno == errno.EIO
+
+
+@pytest.mark.parametrize(("verify", "checks"), [("first-epoch", 4), ("always", 12), ("never", 0)])
+def test_verify_says_how_often_a_block_is_checked(monkeypatch, table, verify, checks):
+    found, crc32 = [], zlib.crc32
+    monkeypatch.setattr(blocks_module.zlib, "crc32", lambda data: found.append(data) or crc32(data))
+    reader = BlockReader(table, verify=verify)
+    for _ in range(3):
+        reader.read([(0, 11)])
+    assert len(found) == checks
+
+
+def test_a_file_that_changed_is_an_error_where_its_blocks_are_never_checked(made, table):
+    reader = BlockReader(table, verify="never")
+    reader.read([(0, 3)])
+    assert not reader.changed()
+    os.utime(made)
+    with pytest.raises(StoreFormatError, match=r"made\.h5: found another file than the one that was read first"):
+        reader.read([(0, 3)])
+    with pytest.raises(StoreFormatError, match=r"open the store again, or give verify='first-epoch'"):
+        reader.changed()
+
+
+def test_a_file_that_changed_is_noticed_without_reading(made, table):
+    reader = BlockReader(table)
+    assert not reader.changed()  # not read yet
+    reader.read([(0, 3)])
+    assert not reader.changed()
+    os.utime(made)
+    assert reader.changed()
+    assert not reader.changed()
+    made.unlink()
+    with pytest.raises(FileNotFoundError, match=r"made\.h5"):
+        reader.changed()
+
+
+def test_an_unknown_verify_is_told(table):
+    with pytest.raises(OptionError, match="verify: found 'often', expected one of first-epoch, always, never"):
+        BlockReader(table, verify="often")
 
 
 def test_a_file_that_is_gone(made, table):

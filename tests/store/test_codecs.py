@@ -9,8 +9,8 @@ import pytest
 
 import seekless
 from seekless.errors import MissingExtraError, OptionError, StoreFormatError
-from seekless.store import blocks as blocks_module
 from seekless.store import codecs as codecs_module
+from seekless.store import reading as reading_module
 from seekless.store.blocks import BlockReader
 from seekless.store.codecs import CODECS, codec_named
 from seekless.store.writer import compressed
@@ -123,7 +123,7 @@ def test_a_reader_names_the_file_and_the_block_that_it_cannot_decode(tmp_path, w
     with open(path, "r+b") as file:
         file.seek(int(table.offset[3]))
         file.write(bytes(int(table.nbytes[3])))
-    reader = BlockReader(table, check=False)
+    reader = BlockReader(table, verify="never")
     reader.read([(0, 6), (8, 9)])
     message = (
         rf"a\.h5: block 3 of x is damaged: found .+, expected {2 * WALK.nbytes} bytes compressed by {name}; convert "
@@ -217,7 +217,7 @@ def test_gzip_does_not_unpack_more_than_a_block():
 
 @pytest.mark.parametrize("name", PACKED)
 def test_one_long_read_of_compressed_blocks(tmp_path, write_store, monkeypatch, name):
-    reads, read = [], blocks_module._read_at
+    reads, read = [], reading_module._read_at
 
     def noted(descriptor, buffer, offset):
         reads.append(len(buffer))
@@ -226,7 +226,7 @@ def test_one_long_read_of_compressed_blocks(tmp_path, write_store, monkeypatch, 
     x = np.repeat(WALK[None], 8, axis=0)
     write_store(tmp_path / "a.h5", {"x": x}, {"x": 2}, codec=name)
     store = seekless.open(tmp_path / "a.h5")
-    monkeypatch.setattr(blocks_module, "_read_at", noted)
+    monkeypatch.setattr(reading_module, "_read_at", noted)
     assert store.read("x", 0, 8).tobytes() == x.tobytes()
     assert len(reads) == 1
     assert reads[0] < os.path.getsize(tmp_path / "a.h5")

@@ -1,0 +1,66 @@
+"""Memory that is used again: large arrays get fresh pages each time, which cost as much as writing to them."""
+
+import math
+from collections import deque
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ALIGNED", "Buffers"]
+
+# TensorFlow and JAX take an array without a copy where it begins at such an address.
+ALIGNED = 64
+
+
+class _Lease:
+    """Lends memory to the arrays made of it, and gives it back when the last of them is gone."""
+
+    __slots__ = ("__array_interface__", "_home", "_memory")
+
+    def __init__(self, home: "deque[npt.NDArray[np.uint8]]", memory: npt.NDArray[np.uint8]) -> None:
+        self._home, self._memory = home, memory
+        self.__array_interface__ = memory.__array_interface__
+
+    def __del__(self) -> None:
+        self._home.append(self._memory)
+
+
+class Buffers:
+    """Gives arrays whose memory is used again once nobody holds them: no array ever changes in somebody's hands.
+
+    Whoever has such an array, or a view of one, or took its memory without a copy as TensorFlow, JAX and PyTorch do,
+    holds a reference to it, as he must with any array. Memory comes back with the last reference.
+
+    Args:
+        keep: How many pieces of memory that nobody holds are kept for the next array.
+    """
+
+    def __init__(self, keep: int) -> None:
+        self._free: deque[npt.NDArray[np.uint8]] = deque(maxlen=keep)
+
+    def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return an array with arbitrary values, contiguous and aligned.
+
+        Args:
+            shape: Its shape.
+            dtype: Its dtype.
+        """
+        dtype = np.dtype(dtype)
+        wanted = math.prod(shape) * dtype.itemsize
+        lent = np.asarray(_Lease(self._free, self._memory(wanted)))
+        return lent[:wanted].view(dtype).reshape(shape)
+
+    def _memory(self, wanted: int) -> npt.NDArray[np.uint8]:
+        for _ in range(len(self._free)):
+            try:
+                memory = self._free.pop()
+            except IndexError:  # another thread took it
+                break
+            # Not for something far smaller, for which new memory is cheap.
+            if wanted <= len(memory) <= max(2 * wanted, 1 << 16):
+                return memory
+            self._free.appendleft(memory)
+        memory = np.empty(wanted + ALIGNED, np.uint8)
+        start = -memory.__array_interface__["data"][0] % ALIGNED
+        return memory[start : start + wanted]
