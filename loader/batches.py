@@ -1,23 +1,24 @@
 """Batches of a store: windows read ahead, samples gathered in the epoch's order, scaled by one division."""
 
-from collections.abc import Generator, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, replace
+import bisect
+import itertools
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from seekless.errors import OptionError
 from seekless.loader.ahead import Ahead
+from seekless.loader.gather import DIRECT_BYTES, Scaling, take
 from seekless.loader.options import BatchOptions
 from seekless.loader.order import Order, Sizes, Steps, epoch_order
-from seekless.loader.pick import read_ranges
-from seekless.loader.scale import one_hot, scaled
+from seekless.loader.scale import one_hot
 from seekless.loader.targets import Targets
 from seekless.loader.transform import Batch, Transform, TransformProcesses
+from seekless.loader.windows import Plan, Window, Windows
+from seekless.store.blocks import BlockReader
+from seekless.store.buffers import Buffers
 from seekless.store.store import Store
 from seekless.store.store import open as open_store
 
@@ -25,15 +26,12 @@ __all__ = ["BatchMaker", "batches"]
 
 # On a disk of 120 seeks and 150 MB a second, a read of this size takes six times as long as its seek.
 UNIT_BYTES = 6 << 20
-
-
-@dataclass(frozen=True)
-class _Window:
-    """The samples of one window in memory, in the order of the file, and the order in which they are used."""
-
-    x: npt.NDArray[Any]
-    beside: tuple[npt.NDArray[Any], ...]
-    rows: npt.NDArray[np.int64]
+# Small samples are gathered ahead in slabs of this size, by another thread than the one that scales them.
+SLAB_BYTES = 4 << 20
+# One is used, two wait and one is filled.
+SLABS = 4
+# Samples of a window that is planned before its epoch begins: its plan takes 8 bytes for each.
+FORESEEN = 1 << 20
 
 
 class BatchMaker:
@@ -53,7 +51,7 @@ class BatchMaker:
         start, stop = store.part(options.split)
         if options.one_hot and store.header.target_kind != "class":
             raise OptionError(f"one_hot: found targets that are no classes in {store.path}, expected classes")
-        self._x = store.reader("x")
+        self._x = BlockReader(store.tables["x"], verify=options.verify)
         window = max(1, options.window_bytes // x.sample_bytes)
         self.sizes = Sizes.of_part(start, stop, self._x.table.first, window, max(1, UNIT_BYTES // x.sample_bytes))
         rank, ranks = options.shard
@@ -65,11 +63,19 @@ class BatchMaker:
         self._processes = TransformProcesses(self._transform, processes) if self._transform and processes else None
         self._process_count = processes
         self._thread_count = threads
-        self._kept: tuple[npt.NDArray[Any], tuple[npt.NDArray[Any], ...]] | None = None
+        self._windows = Windows(
+            self._x, self._beside, self.sizes, options.window_bytes, options.cache_bytes, threads=max(1, threads)
+        )
+        self._scaling = None if options.dtype is None else Scaling(x, options.dtype)
+        self._foreseen: tuple[int, Order, Plan] | None = None
+        self._memory = Buffers(SLABS)
 
     def __getstate__(self) -> dict[str, Any]:
-        # What was read can be read again; a copy for another process should not carry a window of it.
-        return {**self.__dict__, "_kept": None}
+        return {**self.__dict__, "_foreseen": None, "_memory": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._memory = Buffers(SLABS)
 
     @property
     def reader(self) -> str:
@@ -97,22 +103,27 @@ class BatchMaker:
 
     def order(self, epoch: int) -> Order:
         """Return the order of an epoch."""
+        foreseen = self._foreseen
+        if foreseen is not None and foreseen[0] == epoch:
+            return foreseen[1]
         return epoch_order(self.sizes, self.options.shuffle or False, self.options.seed, epoch, self.dealt)
 
-    def epoch(self, epoch: int = 0, first_step: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int = 0, first_step: int = 0, last_step: int | None = None) -> Iterator[Batch]:
         """Yield the batches of an epoch from a step on; the next window is read while the current one is used.
 
         Args:
             epoch: The epoch; (seed, epoch, step) name a batch.
             first_step: The step to begin at.
+            last_step: The step to end before; None for the end of the epoch.
 
         Yields:
             (x,), (x, y) or (x, y, sample_weight), as the store has them: x (batch, *sample_shape); y (batch, ...);
-            sample_weight (batch,). New arrays each time.
+            sample_weight (batch,). The memory of a batch is used again when nobody holds it any more, not before.
         """
-        if first_step >= self.steps:
+        last_step = self.steps if last_step is None else last_step
+        if first_step >= last_step:
             return
-        with closing(self._untransformed(epoch, first_step)) as batches:
+        with closing(self._untransformed(epoch, first_step, last_step)) as batches:
             if self._processes is not None:
                 yield from self._processes.map(batches, epoch, first_step)
             elif self._transform is not None:
@@ -121,53 +132,90 @@ class BatchMaker:
             else:
                 yield from batches
 
-    def _untransformed(self, epoch: int, first_step: int) -> Generator[Batch, None, None]:
-        order, dealt = self.order(epoch), self.dealt
-        first = dealt.begin(first_step)
-        number = order.window_at(first)
-        with closing(Ahead(self._load(order, w) for w in range(number, order.windows))) as windows:
-            window = next(windows)
-            used = first - order.begin(number)
-            for step in range(first_step, self.steps):
-                wanted = dealt.begin(step + 1) - dealt.begin(step)
-                batch = self._empty(wanted, window)
-                done = 0
-                while done < wanted:
-                    if used == len(window.rows):
-                        del window  # before the next but one is read, so that two windows are in memory at most
-                        window, used = next(windows), 0
-                    count = min(wanted - done, len(window.rows) - used)
-                    self._gather(window, slice(used, used + count), batch, done)
-                    done, used = done + count, used + count
-                yield self._finished(batch)
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of decoded blocks that are kept in memory over the epochs."""
+        return self._windows.kept_bytes
 
-    def _decoding(self) -> AbstractContextManager[Executor | None]:
-        """Return the threads that check and decompress the blocks of a window; they end with it."""
-        if self._thread_count < 2:
-            return nullcontext()
-        return ThreadPoolExecutor(self._thread_count, "seekless-read-decode")
+    def forget(self) -> None:
+        """Free the blocks that are kept in memory over the epochs."""
+        self._windows.forget()
 
-    def _empty(self, count: int, window: _Window) -> Batch:
-        dtype = window.x.dtype if self.options.dtype is None else np.dtype(self.options.dtype)
-        x = np.empty((count, *window.x.shape[1:]), dtype)
-        return x, *(np.empty((count, *values.shape[1:]), values.dtype) for values in window.beside)
+    def _untransformed(self, epoch: int, first_step: int, last_step: int) -> Generator[Batch, None, None]:
+        sample_bytes = self._x.table.field.sample_bytes
+        if self._scaling is not None and sample_bytes >= DIRECT_BYTES:
+            with closing(self._gathered(epoch, range(first_step, last_step + 1), self._scaling)) as batches:
+                yield from map(self._finished, batches)
+            return
+        together = max(1, SLAB_BYTES // max(1, sample_bytes * self.options.batch_size))
+        steps = list(self._slab_steps(epoch, first_step, last_step, together))
+        memory, begin = Buffers(2), self.dealt.begin
+        with closing(Ahead(self._gathered(epoch, steps), depth=2)) as slabs:
+            for (first, last), slab in zip(itertools.pairwise(steps), slabs, strict=True):
+                edges = [begin(step) - begin(first) for step in range(first, last + 1)]
+                for rows in itertools.starmap(slice, itertools.pairwise(edges)):
+                    yield self._finished(self._scaled(slab, rows, memory))
 
-    def _gather(self, window: _Window, used: slice, batch: Batch, done: int) -> None:
-        rows = window.rows[used]
-        x, *beside = (array[done : done + len(rows)] for array in batch)
-        field = self.store.header.fields["x"]
-        divisor = field.encoding.divisor * field.scale
-        # "clip" gathers straight into the output; the default would gather into a copy first.
-        if self.options.dtype is None:
-            window.x.take(rows, axis=0, out=x, mode="clip")
-        elif divisor == 1:
-            x[...] = window.x.take(rows, axis=0, mode="clip")
-        elif x.dtype.itemsize >= 4:
-            np.divide(window.x.take(rows, axis=0, mode="clip"), divisor, out=x, dtype=x.dtype)
-        else:  # float16 of a float32 is rounded twice; files give float16 of the value itself
-            x[...] = scaled(field.encoding.decode(window.x.take(rows, axis=0, mode="clip")), field.scale, x.dtype)
-        for values, kept in zip(beside, window.beside, strict=True):
-            values[...] = kept[rows]
+    def _slab_steps(self, epoch: int, first_step: int, last_step: int, together: int) -> Iterator[int]:
+        """Yield the steps at which slabs begin, and the last step; no slab waits for a window that few of it need."""
+        order, begin, steps = self.order(epoch), self.dealt.begin, range(first_step, last_step + 1)
+        windows = range(order.window_at(begin(first_step)) + 1, order.windows)
+        step, length = first_step, max(1, together // 8)  # the first is short: it is waited for
+        for edge in [*map(order.begin, windows), begin(last_step)]:
+            end = steps[min(bisect.bisect_right(steps, edge, key=begin), len(steps)) - 1]
+            while step < end:
+                yield step
+                step, length = min(step + length, end), together
+        yield last_step
+
+    def _gathered(
+        self, epoch: int, steps: Sequence[int], scaling: Scaling | None = None
+    ) -> Generator[Batch, None, None]:
+        """Yield the samples between each two of some steps, in the order of the epoch.
+
+        Args:
+            epoch: The epoch.
+            steps: Ascending; no window is read behind the last of them.
+            scaling: How x is scaled; None for stored values.
+        """
+        if len(steps) < 2:
+            return
+        order, begin = self.order(epoch), self.dealt.begin
+        windows = range(order.window_at(begin(steps[0])), order.window_at(begin(steps[-1]) - 1) + 1)
+        with closing(Ahead(self._load(order, epoch, windows))) as loaded:
+            cursor = _Cursor(
+                loaded,
+                begin(steps[0]) - order.begin(windows[0]),
+                self._memory if scaling is None else Buffers(2),
+                scaling,
+            )
+            for step, end in itertools.pairwise(steps):
+                yield cursor.take(begin(end) - begin(step))
+
+    def _load(self, order: Order, epoch: int, windows: range) -> Iterator[Window]:
+        memory = self._windows.begin()
+        for number in windows:
+            yield self._windows.load(self._plan(order, epoch, number), memory)
+        # While the last window is used: sorting its random numbers would delay the first batch of the next epoch.
+        if windows.stop == order.windows and self.sizes.window <= FORESEEN:
+            following = self.order(epoch + 1)
+            self._foreseen = epoch + 1, following, following.plan(0)
+
+    def _plan(self, order: Order, epoch: int, number: int) -> Plan:
+        foreseen = self._foreseen
+        if number == 0 and foreseen is not None and foreseen[0] == epoch:
+            self._foreseen = None
+            return foreseen[2]
+        return order.plan(number)
+
+    def _scaled(self, slab: Batch, rows: slice, memory: Buffers) -> Batch:
+        """Return some rows of stored values as a batch."""
+        stored, *beside = (values[rows] for values in slab)
+        if self._scaling is None:
+            return stored, *beside
+        x = memory.empty(stored.shape, self._scaling.dtype)
+        self._scaling.scale(stored, x)
+        return x, *beside
 
     def _finished(self, batch: Batch) -> Batch:
         if not self.options.one_hot:
@@ -175,17 +223,59 @@ class BatchMaker:
         x, y, *weight = batch
         return (x, one_hot(y, self.store.header.class_count), *weight)
 
-    def _load(self, order: Order, window: int) -> _Window:
-        ranges, rows = order.plan(window)
-        if self._kept is None:
-            with self._decoding() as pool:
-                x = read_ranges(self._x, ranges, pool)
-            beside = tuple(targets.read(ranges) for targets in self._beside)
-            if len(x) == self.sizes.length:  # the same samples each epoch: read them once
-                self._kept = x, beside
+
+class _Cursor:
+    """Takes samples out of windows, one behind the other.
+
+    Args:
+        windows: Loaded one by one.
+        used: Samples of the first that come before.
+        memory: For what is taken.
+        scaling: How x is scaled; None for stored values.
+    """
+
+    def __init__(self, windows: Iterator[Window], used: int, memory: Buffers, scaling: Scaling | None) -> None:
+        self._windows = windows
+        self._window: Window | None = None
+        self._used = used
+        self._memory = memory
+        self._scaling = scaling
+
+    def take(self, count: int) -> Batch:
+        """Return the next samples: x, then the small fields."""
+        batch: Batch | None = None
+        done = 0
+        while done < count:
+            window = self._current()
+            if batch is None:
+                batch = self._empty(count, window)
+            taken = slice(self._used, self._used + min(count - done, len(window) - self._used))
+            self._put(window, taken, batch, done)
+            done, self._used = done + taken.stop - taken.start, taken.stop
+            del window
+        return batch or ()
+
+    def _current(self) -> Window:
+        if self._window is not None and self._used == len(self._window):
+            self._window = None  # before the next but one is read, so that two are in memory at most
+            self._used = 0
+        if self._window is None:
+            self._window = next(self._windows)
+        return self._window
+
+    def _empty(self, count: int, window: Window) -> Batch:
+        dtype = window.x.dtype if self._scaling is None else self._scaling.dtype
+        arrays = [(window.x, dtype), *((values, values.dtype) for values in window.beside)]
+        return tuple(self._memory.empty((count, *array.shape[1:]), dtype) for array, dtype in arrays)
+
+    def _put(self, window: Window, taken: slice, batch: Batch, done: int) -> None:
+        x, *beside = (array[done : done + taken.stop - taken.start] for array in batch)
+        if self._scaling is None:
+            take(window.x, window.x_rows[taken], x)
         else:
-            x, beside = self._kept
-        return _Window(x, beside, rows)
+            self._scaling.take(window.x, window.x_rows[taken], x)
+        for values, kept in zip(beside, window.beside, strict=True):
+            take(kept, window.rows[taken], values)
 
 
 def batches(

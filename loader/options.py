@@ -8,6 +8,7 @@ import numpy as np
 
 from seekless.errors import OptionError
 from seekless.loader.order import SHUFFLES
+from seekless.store.blocks import VERIFY
 from seekless.store.store import Split
 
 __all__ = ["WINDOW_BYTES", "BatchOptions", "is_float"]
@@ -43,6 +44,10 @@ class BatchOptions:
         transform: f(x, y, rng) that gives (x, y) again, such as an augmentation. x comes scaled and y as rows where
             `one_hot`; y is None without targets. rng is a `numpy.random.Generator` that follows from seed, epoch and
             step alone. Shapes and dtypes may change, the two keep equal lengths.
+        verify: When a block of x is compared with its checksum: "first-epoch", when it is first read and after its file
+            changed; "always", each time it is read; "never", where a file that changed is an error.
+        cache_bytes: Decoded bytes of x that stay in memory over the epochs at most; no batch depends on it. None keeps
+            a part that fits two windows, which would be in memory at a time anyhow, and nothing of a larger one.
     """
 
     batch_size: int = 32
@@ -55,12 +60,18 @@ class BatchOptions:
     shard: tuple[int, int] = (0, 1)
     drop_remainder: bool = False
     transform: Callable[..., Any] | None = None
+    verify: str = "first-epoch"
+    cache_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise OptionError(f"batch_size: found {self.batch_size}, expected 1 or more")
         if self.window_bytes < 1:
             raise OptionError(f"window_bytes: found {self.window_bytes}, expected 1 or more")
+        if self.verify not in VERIFY:
+            raise OptionError(f"verify: found {self.verify!r}, expected one of {', '.join(VERIFY)}")
+        if self.cache_bytes is not None and self.cache_bytes < 0:
+            raise OptionError(f"cache_bytes: found {self.cache_bytes}, expected 0 or more, or None")
         if self.shuffle is None:
             object.__setattr__(self, "shuffle", False if self.split == "test" else "window")
         if self.shuffle not in SHUFFLES:

@@ -6,7 +6,6 @@ import pickle
 import subprocess
 import sys
 import threading
-import weakref
 
 import numpy as np
 import pytest
@@ -15,13 +14,10 @@ from hypothesis import strategies as st
 
 import seekless
 from seekless.errors import OptionError, StoreFormatError, StoreNotFoundError
-from seekless.loader import batches as batches_module
 from seekless.loader import targets as targets_module
-from seekless.loader.ahead import Ahead
 from seekless.loader.batches import BatchMaker
 from seekless.loader.options import BatchOptions
 from seekless.loader.order import samples
-from seekless.store.blocks import BlockReader
 
 
 def maker(store, batch_size=32, **options) -> BatchMaker:
@@ -300,6 +296,8 @@ WRONG = {
     "no dtype": ({"dtype": "flaot32"}, "dtype: found 'flaot32', expected a float dtype"),
     "split": ({"split": "val"}, "split: found 'val', expected 'train', 'test' or two fractions"),
     "no such part": ({"split": "test"}, "split='test': found no recorded parts in .*data.h5"),
+    "verify": ({"verify": "daily"}, "verify: found 'daily', expected one of first-epoch, always, never"),
+    "cache": ({"cache_bytes": -1}, "cache_bytes: found -1, expected 0 or more, or None"),
     "unknown": ({"shufle": False}, "batches: .*unexpected keyword argument 'shufle'"),
 }
 
@@ -371,69 +369,6 @@ def test_an_epoch_given_up_leaves_no_thread(numbered, reading, used):
         next(batches)
     del batches
     assert not reading()
-
-
-@pytest.fixture
-def reads(monkeypatch):
-    """The names of the fields that were read from the file, a name a call."""
-    names, read = [], BlockReader.read
-
-    def counting(self, ranges, **how):
-        names.append(self.table.field.name)
-        return read(self, ranges, **how)
-
-    monkeypatch.setattr(BlockReader, "read", counting)
-    return names
-
-
-def test_a_store_that_fits_a_window_is_read_once(numbered, reads):
-    made = maker(numbered.store, 50)
-    for epoch in range(3):
-        list(made.epoch(epoch, first_step=epoch))
-    assert sorted(reads) == ["x", "y"]
-
-
-def test_a_larger_store_is_read_a_window_at_a_time_and_its_targets_once(numbered, reads):
-    made = maker(numbered.store, 50, window_bytes=numbered.window_bytes)
-    windows = [made.order(epoch).windows for epoch in range(3)]
-    for epoch in range(3):
-        list(made.epoch(epoch))
-    assert reads.count("x") == sum(windows)
-    assert reads.count("y") == 1
-
-
-def test_an_epoch_begun_later_reads_only_what_is_left(numbered, reads):
-    made = maker(numbered.store, 50, window_bytes=numbered.window_bytes)
-    list(made.epoch(0, first_step=made.steps - 1))
-    assert reads.count("x") <= 2
-
-
-def test_at_most_two_windows_are_read_before_the_first_batch(numbered, reads):
-    batches = maker(numbered.store, 10, window_bytes=numbered.window_bytes).epoch()
-    next(batches)
-    batches.close()  # waits for the window on its way
-    assert reads.count("x") <= 2
-
-
-def test_a_window_is_freed_before_the_next_but_one_is_read(numbered, monkeypatch):
-    read, windows, alive = BlockReader.read, [], []
-
-    def noting(self, ranges, **how):
-        values = read(self, ranges)
-        if self.table.field.name == "x":
-            windows.append(weakref.ref(values))
-        return values
-
-    class Watched(Ahead):
-        def __next__(self):
-            item = super().__next__()  # item k; the reading of item k + 1 has begun
-            alive.append([window() is not None for window in windows[: len(alive)]])
-            return item
-
-    monkeypatch.setattr(BlockReader, "read", noting)
-    monkeypatch.setattr(batches_module, "Ahead", Watched)
-    list(maker(numbered.store, 10, window_bytes=numbered.window_bytes).epoch())
-    assert alive == [[False] * before for before in range(7)]
 
 
 def test_a_copy_by_pickle_makes_the_same_batches_and_carries_no_data(tiny_store):

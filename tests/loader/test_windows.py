@@ -1,0 +1,162 @@
+"""Windows are read ahead, two at a time; what is kept over the epochs changes no batch and is never stale."""
+
+import os
+import time
+import weakref
+
+import pytest
+
+from seekless.errors import StoreFormatError
+from seekless.loader.batches import BatchMaker
+from seekless.loader.options import BatchOptions
+from seekless.loader.windows import Windows
+from seekless.store.blocks import BlockReader
+
+
+def maker(store, batch_size=32, **options) -> BatchMaker:
+    return BatchMaker(store, BatchOptions(batch_size, **options))
+
+
+def forms(batches) -> list:
+    """What two lists of batches must have in common."""
+    return [[(array.dtype, array.shape, array.tobytes()) for array in batch] for batch in batches]
+
+
+def damage(store, block: int) -> None:
+    """Flip one bit in the middle of a block of x; the file's own checks at opening do not look there."""
+    table = store.tables["x"]
+    with open(store.path, "r+b") as file:
+        file.seek(int(table.offset[block] + table.nbytes[block] // 2))
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The names of the fields that were read from the file, a name a call."""
+    names, read = [], BlockReader.read_parts
+
+    def counting(self, parts, *how):
+        parts = list(parts)
+        if parts:
+            names.append(self.table.field.name)
+        return read(self, parts, *how)
+
+    monkeypatch.setattr(BlockReader, "read_parts", counting)
+    return names
+
+
+def test_a_store_that_fits_a_window_is_read_once(numbered, reads):
+    made = maker(numbered.store, 50)
+    for epoch in range(3):
+        list(made.epoch(epoch, first_step=epoch))
+    assert sorted(reads) == ["x", "y"]
+
+
+def test_a_larger_store_is_read_a_window_at_a_time_and_its_targets_once(numbered, reads):
+    made = maker(numbered.store, 50, window_bytes=numbered.window_bytes, cache_bytes=0)
+    windows = [made.order(epoch).windows for epoch in range(3)]
+    for epoch in range(3):
+        list(made.epoch(epoch))
+    assert reads.count("x") == sum(windows)
+    assert reads.count("y") == 1
+
+
+def test_an_epoch_begun_later_reads_only_what_is_left(numbered, reads):
+    made = maker(numbered.store, 50, window_bytes=numbered.window_bytes)
+    list(made.epoch(0, first_step=made.steps - 1))
+    assert reads.count("x") <= 2
+
+
+def test_reading_stops_where_nothing_is_used(numbered, reads):
+    batches = maker(numbered.store, 10, window_bytes=numbered.window_bytes).epoch()
+    next(batches)
+    time.sleep(0.1)
+    # A slab is used, two wait, each of a window here; and a window is read ahead.
+    assert reads.count("x") <= 4
+    batches.close()
+
+
+def test_two_windows_are_in_memory_at_most(numbered, monkeypatch):
+    load, windows, most = Windows.load, [], []
+
+    def noting(self, plan, buffers):
+        most.append(sum(window() is not None for window in windows))
+        loaded = load(self, plan, buffers)
+        windows.append(weakref.ref(loaded.x))
+        return loaded
+
+    monkeypatch.setattr(Windows, "load", noting)
+    list(maker(numbered.store, 10, window_bytes=numbered.window_bytes, cache_bytes=0).epoch())
+    assert len(most) == 7
+    assert max(most) <= 1  # and the one that is read then
+
+
+@pytest.mark.parametrize("shuffle", ["window", "batch", "full", False], ids=str)
+@pytest.mark.parametrize("cache_bytes", [0, 100 * 12, 300 * 12, 1 << 20, None], ids=str)
+def test_what_is_kept_changes_no_batch(numbered, shuffle, cache_bytes):
+    options = {"shuffle": shuffle, "window_bytes": numbered.window_bytes, "split": (0.1, 0.9), "seed": 5}
+    reference = maker(numbered.store, 10, cache_bytes=0, **options)
+    made = maker(numbered.store, 10, cache_bytes=cache_bytes, **options)
+    for epoch in range(3):
+        assert forms(made.epoch(epoch)) == forms(reference.epoch(epoch))
+
+
+@pytest.mark.parametrize(
+    ("cache_bytes", "read"), [(0, [58, 58, 58]), (29 * 84, [58, 29, 29]), (1 << 20, [58, 0, 0])], ids=str
+)
+def test_blocks_that_are_kept_are_not_read_again(numbered, monkeypatch, cache_bytes, read):
+    blocks, spans = [], BlockReader._spans
+
+    def noting(self, parts):
+        for span in spans(self, parts):
+            if self.table.field.name == "x":
+                blocks.append(span.block)
+            yield span
+
+    monkeypatch.setattr(BlockReader, "_spans", noting)
+    made, found = maker(numbered.store, 10, window_bytes=numbered.window_bytes, cache_bytes=cache_bytes), []
+    for epoch in range(3):
+        blocks.clear()
+        list(made.epoch(epoch))
+        found.append(len(blocks))
+        assert made.kept_bytes <= cache_bytes
+    assert found == read
+
+
+def test_a_part_that_fits_two_windows_is_kept_and_a_larger_one_is_not(numbered):
+    for window, kept in ((202 * 12, 403 * 12), (201 * 12, 0)):
+        made = maker(numbered.store, 10, window_bytes=window)
+        list(made.epoch())
+        assert made.kept_bytes == kept
+        made.forget()
+        assert made.kept_bytes == 0
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 1 << 20], ids=["read again", "kept"])
+def test_a_store_that_is_replaced_between_epochs_is_noticed(numbered, reading, cache_bytes):
+    made = maker(numbered.store, 10, window_bytes=numbered.window_bytes, cache_bytes=cache_bytes)
+    list(made.epoch(0))
+    damage(numbered.store, 20)
+    os.utime(numbered.store.path)
+    with pytest.raises(StoreFormatError, match=r"numbered\.h5: block 20 of x is damaged: .* if it was replaced"):
+        list(made.epoch(1))
+    assert not reading()
+    numbered.store.path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"numbered\.h5"):
+        list(made.epoch(2))
+    assert not reading()
+
+
+def test_verify_reaches_the_blocks(numbered):
+    damage(numbered.store, 20)
+    assert len(list(maker(numbered.store, 10, verify="never").epoch())) == 41
+    made = maker(numbered.store, 10, cache_bytes=0, verify="always")
+    damage(numbered.store, 20)  # the same bit again
+    list(made.epoch())
+    status = numbered.store.path.stat()
+    damage(numbered.store, 20)
+    os.utime(numbered.store.path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(StoreFormatError, match="block 20 of x is damaged"):
+        list(made.epoch(1))
