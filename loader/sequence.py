@@ -51,6 +51,10 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         shard: (rank, ranks), for one of several ranks that train together: other samples than theirs, as many batches.
         drop_remainder: Leave out the samples that fill no whole batch; another lot each epoch if shuffled.
         transform: f(x, y, rng) that gives (x, y) again, after scaling; rng follows from seed, epoch and step alone.
+        verify: When a block of x is compared with its checksum: "first-epoch", when it is first read and after its file
+            changed; "always", each time it is read; "never", where a file that changed is an error.
+        cache_bytes: Decoded bytes of x that stay in memory over the epochs at most; no batch depends on it. None keeps
+            a part that fits two windows, which would be in memory at a time anyhow, and nothing of a larger one.
         workers: Threads that check and decompress blocks; and processes that run the transform, if
             `use_multiprocessing`.
         use_multiprocessing: Run the transform in other processes; no batch changes by it. Keras itself is told of one
@@ -80,6 +84,8 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         shard: tuple[int, int] = (0, 1),
         drop_remainder: bool = False,
         transform: Callable[..., Any] | None = None,
+        verify: str = "first-epoch",
+        cache_bytes: int | None = None,
         workers: int = 1,
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
@@ -91,7 +97,18 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             )
         self.store = store if isinstance(store, Store) else open_store(store)
         options = BatchOptions(
-            batch_size, split, shuffle, seed, window_bytes, one_hot, dtype, shard, drop_remainder, transform
+            batch_size=batch_size,
+            split=split,
+            shuffle=shuffle,
+            seed=seed,
+            window_bytes=window_bytes,
+            one_hot=one_hot,
+            dtype=dtype,
+            shard=shard,
+            drop_remainder=drop_remainder,
+            transform=transform,
+            verify=verify,
+            cache_bytes=cache_bytes,
         )
         self._maker = BatchMaker(
             self.store, options, min(workers, max_queue_size) if use_multiprocessing else 0, workers
@@ -222,6 +239,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         """
         with self._alone():
             self._stream = None
+            self._maker.forget()
 
     def state_at(self, epoch: int, steps: int) -> State:
         """Return the state of a place.
