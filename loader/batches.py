@@ -24,8 +24,10 @@ from seekless.store.store import open as open_store
 
 __all__ = ["BatchMaker", "batches"]
 
-# On a disk of 120 seeks and 150 MB a second, a read of this size takes six times as long as its seek.
+# Stored. On a disk of 120 seeks and 150 MB a second, a read of this size takes six times as long as its seek.
 UNIT_BYTES = 6 << 20
+# The first window of an epoch is this many times smaller, so that the first batch is there soon: 32 MiB by default.
+FIRST_SHARE = 8
 # Small samples are gathered ahead in slabs of this size, by another thread than the one that scales them.
 SLAB_BYTES = 4 << 20
 # One is used, two wait and one is filled.
@@ -53,7 +55,10 @@ class BatchMaker:
             raise OptionError(f"one_hot: found targets that are no classes in {store.path}, expected classes")
         self._x = BlockReader(store.tables["x"], verify=options.verify)
         window = max(1, options.window_bytes // x.sample_bytes)
-        self.sizes = Sizes.of_part(start, stop, self._x.table.first, window, max(1, UNIT_BYTES // x.sample_bytes))
+        unit = max(1, round(UNIT_BYTES * self._x.table.ratio) // x.sample_bytes)
+        # Where the store lies sorted, or whole groups together, a small window would mix too few places of it.
+        first = window // FIRST_SHARE if store.header.shuffled and not store.header.parts else 0
+        self.sizes = Sizes.of_part(start, stop, self._x.table.first, window, unit, first)
         rank, ranks = options.shard
         self.dealt = Steps(self.sizes.length, options.batch_size, rank, ranks, options.drop_remainder)
         # Targets, and weights beside them, in the order in which Keras takes them.
@@ -91,9 +96,10 @@ class BatchMaker:
     def described(self) -> str:
         """What the batches of an epoch follow from beside the seed, in words."""
         options, sizes = self.options, self.sizes
+        rank, ranks = options.shard
         return (
             f"shuffle {options.shuffle or 'none'}, batch {options.batch_size}, samples {sizes.start} to {sizes.stop} "
-            f"in {len(sizes.edges) - 1} blocks, window {sizes.window}, shard {options.shard[0]} of {options.shard[1]}, "
+            f"in {len(sizes.edges) - 1} blocks, window {sizes.window} after {sizes.first}, shard {rank} of {ranks}, "
             f"{'dropping' if options.drop_remainder else 'keeping'} the remainder"
         )
 

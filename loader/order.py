@@ -21,6 +21,9 @@ from seekless.loader.units import Sizes, Units, share_of, units_of
 
 __all__ = ["SHUFFLES", "EpochOrder", "Order", "Sizes", "Steps", "epoch_order", "samples"]
 
+# Each window after a small first one is so much larger, until they have their size.
+GROWTH = 1.5
+
 SHUFFLES = ("window", "batch", "full", False)
 
 
@@ -144,16 +147,27 @@ def epoch_order(sizes: Sizes, shuffle: str | bool, seed: int, epoch: int, steps:
 
 
 def _windowed(sizes: Sizes, share: Units, shuffled: bool, seed: int, epoch: int, steps: Steps) -> EpochOrder:
-    """Cut a share into windows of equal size, at the unit that comes nearest."""
+    """Cut a share into windows, each at the unit that comes nearest to where it should end."""
     length, ends = steps.samples, share.ends
     if not length:
         empty = np.zeros(1, np.int64)
         return EpochOrder(seed, epoch, steps.rank, shuffled, empty, share.start, share.stop, empty)
-    windows = -(-length // max(1, sizes.window))
-    wanted = np.arange(1, windows) * length / windows
-    unit_edges = np.unique(np.concatenate([[0], np.searchsorted(ends, wanted) + 1, [len(share.start)]]))
+    unit_edges = np.unique(np.concatenate([[0], np.searchsorted(ends, _edges(sizes, length)) + 1, [len(share.start)]]))
     edges = np.concatenate([[0], ends])[unit_edges]
     return EpochOrder(seed, epoch, steps.rank, shuffled, edges, share.start, share.stop, unit_edges)
+
+
+def _edges(sizes: Sizes, length: int) -> list[float]:
+    """Return where windows should end but the last: a small one first if so wanted, growing ones, then equal ones."""
+    window, edges, done = max(1, sizes.window), [], 0.0
+    if length > window and 0 < sizes.first < window:
+        size = float(sizes.first)
+        while size < window and length - done > window:
+            done += size
+            edges.append(done)
+            size *= GROWTH
+    windows = -(-(length - done) // window)
+    return [*edges, *(done + np.arange(1, windows) * (length - done) / windows)]
 
 
 def _scattered_share(sizes: Sizes, units: Units, steps: Steps) -> Units:

@@ -23,15 +23,20 @@ class Sizes:
         block_length: Samples in a whole block, the longest if they differ.
         window: Samples in a window.
         unit: Samples of neighbouring blocks that are worth one seek.
+        first: Samples in the first window of an epoch of several, so that its first batch is there soon; the next ones
+            grow. 0 for windows of equal size.
     """
 
     edges: npt.NDArray[np.int64]
     block_length: int
     window: int
     unit: int
+    first: int = 0
 
     @classmethod
-    def of_part(cls, start: int, stop: int, blocks: npt.NDArray[np.int64], window: int, unit: int) -> "Sizes":
+    def of_part(
+        cls, start: int, stop: int, blocks: npt.NDArray[np.int64], window: int, unit: int, first: int = 0
+    ) -> "Sizes":
         """Return the sizes of a part of a store.
 
         Args:
@@ -40,10 +45,11 @@ class Sizes:
             blocks: int64, (blocks + 1,): the first sample of each block of the store, and the length of the store.
             window: Samples in a window.
             unit: Samples of neighbouring blocks that are worth one seek.
+            first: Samples in the first window, 0 for as many as in any.
         """
         inner = blocks[np.searchsorted(blocks, start, "right") : np.searchsorted(blocks, stop, "left")]
         edges = np.concatenate([[start], inner, [stop]]).astype(np.int64, copy=False)
-        return cls(edges, int(np.diff(blocks).max(initial=1)), window, unit)
+        return cls(edges, int(np.diff(blocks).max(initial=1)), window, unit, first)
 
     @property
     def start(self) -> int:

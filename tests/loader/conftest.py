@@ -21,7 +21,19 @@ from seekless.store.schema import Field, Header, label_block_length
 def make_store(tmp_path: Path):
     """Return a function that writes arrays, as stored, to a store, and opens it."""
 
-    def make(x, y=None, *, block=7, divisor=1, scale=1, logical=None, kind="class", boundaries=(), name="made.h5"):
+    def make(
+        x,
+        y=None,
+        *,
+        block=7,
+        divisor=1,
+        scale=1,
+        logical=None,
+        kind="class",
+        boundaries=(),
+        shuffled=False,
+        name="made.h5",
+    ):
         fields = {
             "x": Field(
                 "x", x.shape[1:], Encoding(x.dtype, np.dtype(logical or x.dtype), divisor), min(block, len(x)), scale
@@ -32,7 +44,7 @@ def make_store(tmp_path: Path):
             fields["y"] = Field("y", y.shape[1:], Encoding(y.dtype, y.dtype), label_block_length(y.itemsize, len(y)))
             values["y"] = y
         classes = int(y.max()) + 1 if y is not None and kind == "class" else 0
-        header = Header(len(x), fields, True, 0, "test", boundaries, kind if y is not None else "", classes)
+        header = Header(len(x), fields, shuffled, 0, "test", boundaries, kind if y is not None else "", classes)
         with HDF5Writer(tmp_path / name, header) as writer:
             for field, array in values.items():
                 for start in range(0, len(array), fields[field].block_length):

@@ -82,7 +82,7 @@ def test_numbers_are_compared_by_tenths(make_store):
 
 @pytest.mark.parametrize("y", [None, np.zeros((403, 3))], ids=["none", "vectors"])
 def test_without_labels_to_compare_nothing_is_said_of_them(make_store, y):
-    store = make_store(np.zeros(403, np.uint8), y, kind=None if y is None else "number")
+    store = make_store(np.zeros(403, np.uint8), y, kind=None if y is None else "number", shuffled=True)
     found = told(store, window_bytes=50)
     assert (found.label_distance, found.shuffled_distance, found.warning) == (None, None, "")
     object.__setattr__(store.header, "shuffled", False)

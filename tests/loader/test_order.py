@@ -376,3 +376,30 @@ def test_a_billion_samples_are_planned_within_200_mib(shuffle, ranks):
     assert sorted(rows.tolist()) == list(range(order.begin(window + 1) - order.begin(window)))
     assert 0 <= ranges[0][0] < ranges[-1][1] <= 10**9
     assert order.window_at(order.length - 1) == order.windows - 1
+
+
+def test_the_first_windows_are_small_and_grow_where_that_is_wanted():
+    blocks = np.arange(0, 1001)
+    order = epoch_order(Sizes.of_part(0, 1000, blocks, 160, 1, first=20), "window", 3, 0)
+    assert np.diff(order.edges).tolist()[:6] == [20, 30, 45, 68, 101, 152]
+    assert max(np.diff(order.edges)) <= 161
+    assert sorted(order.samples()) == list(range(1000))
+    one = epoch_order(Sizes.of_part(0, 160, blocks[:161], 160, 1, first=20), "window", 3, 0)
+    assert one.windows == 1  # what fits a window is mixed as a whole
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    length=st.integers(0, 400),
+    block=st.integers(1, 20),
+    window=st.integers(1, 200),
+    first=st.integers(0, 250),
+    ranks=st.integers(1, 3),
+)
+def test_small_first_windows_lose_no_sample(length, block, window, first, ranks):
+    length = max(length, 2 * ranks)
+    sizes = Sizes.of_part(0, length, np.array([*range(0, length, block), length]), window, block, first)
+    found = []
+    for rank in range(ranks):
+        found += samples(epoch_order(sizes, "window", 1, 2, Steps(length, 2, rank, ranks)))
+    assert sorted(found) == list(range(length))
