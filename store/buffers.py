@@ -13,14 +13,17 @@ __all__ = ["ALIGNED", "Buffers"]
 ALIGNED = 64
 
 
+_Memory = tuple[npt.NDArray[np.uint8], int]  # and its aligned address
+
+
 class _Lease:
-    """Lends memory to the arrays made of it, and gives it back when the last of them is gone."""
+    """Lends memory to an array and all views of it, and gives it back when the last of them is gone."""
 
     __slots__ = ("__array_interface__", "_home", "_memory")
 
-    def __init__(self, home: "deque[npt.NDArray[np.uint8]]", memory: npt.NDArray[np.uint8]) -> None:
+    def __init__(self, home: "deque[_Memory]", memory: _Memory, shape: tuple[int, ...], dtype: str) -> None:
         self._home, self._memory = home, memory
-        self.__array_interface__ = memory.__array_interface__
+        self.__array_interface__ = {"version": 3, "data": (memory[1], False), "shape": shape, "typestr": dtype}
 
     def __del__(self) -> None:
         self._home.append(self._memory)
@@ -37,7 +40,7 @@ class Buffers:
     """
 
     def __init__(self, keep: int) -> None:
-        self._free: deque[npt.NDArray[np.uint8]] = deque(maxlen=keep)
+        self._free: deque[_Memory] = deque(maxlen=keep)
 
     def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an array with arbitrary values, contiguous and aligned.
@@ -47,20 +50,19 @@ class Buffers:
             dtype: Its dtype.
         """
         dtype = np.dtype(dtype)
-        wanted = math.prod(shape) * dtype.itemsize
-        lent = np.asarray(_Lease(self._free, self._memory(wanted)))
-        return lent[:wanted].view(dtype).reshape(shape)
+        memory = self._memory(math.prod(shape) * dtype.itemsize)
+        return np.asarray(_Lease(self._free, memory, shape, dtype.str))
 
-    def _memory(self, wanted: int) -> npt.NDArray[np.uint8]:
+    def _memory(self, wanted: int) -> _Memory:
         for _ in range(len(self._free)):
             try:
                 memory = self._free.pop()
             except IndexError:  # another thread took it
                 break
             # Not for something far smaller, for which new memory is cheap.
-            if wanted <= len(memory) <= max(2 * wanted, 1 << 16):
+            if wanted <= len(memory[0]) - ALIGNED <= max(2 * wanted, 1 << 16):
                 return memory
             self._free.appendleft(memory)
-        memory = np.empty(wanted + ALIGNED, np.uint8)
-        start = -memory.__array_interface__["data"][0] % ALIGNED
-        return memory[start : start + wanted]
+        fresh = np.empty(wanted + ALIGNED, np.uint8)
+        start: int = fresh.__array_interface__["data"][0]
+        return fresh, start + -start % ALIGNED
