@@ -13,6 +13,7 @@ from seekless.loader.ahead import Ahead
 from seekless.loader.gather import DIRECT_BYTES, Scaling, take
 from seekless.loader.options import BatchOptions
 from seekless.loader.order import Order, Sizes, Steps, epoch_order
+from seekless.loader.reading import reading
 from seekless.loader.scale import one_hot
 from seekless.loader.targets import Targets
 from seekless.loader.transform import Batch, Transform, TransformProcesses
@@ -84,8 +85,8 @@ class BatchMaker:
 
     @property
     def reader(self) -> str:
-        """How blocks are read."""
-        return "pread"
+        """How blocks are read, and why, in words."""
+        return reading(self.options.reader, self._x.table.paths)
 
     @property
     def steps(self) -> int:
@@ -298,7 +299,7 @@ def batches(
         batch_size: Samples in a batch; the last may be shorter.
         epoch: The epoch; another epoch has another order.
         **options: The fields of `seekless.loader.options.BatchOptions`: split, shuffle, seed, window_bytes, one_hot,
-            dtype, shard, drop_remainder, transform.
+            dtype, shard, drop_remainder, transform, reader, verify, cache_bytes.
 
     Yields:
         (x, y), or (x,) for a store without targets; (x, y, sample_weight) for one that holds weights. x: float32,

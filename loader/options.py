@@ -8,6 +8,7 @@ import numpy as np
 
 from seekless.errors import OptionError
 from seekless.loader.order import SHUFFLES
+from seekless.loader.reading import check_reader
 from seekless.store.blocks import VERIFY
 from seekless.store.store import Split
 
@@ -44,6 +45,7 @@ class BatchOptions:
         transform: f(x, y, rng) that gives (x, y) again, such as an augmentation. x comes scaled and y as rows where
             `one_hot`; y is None without targets. rng is a `numpy.random.Generator` that follows from seed, epoch and
             step alone. Shapes and dtypes may change, the two keep equal lengths.
+        reader: "auto" or "pread": by what blocks are read. Both read by pread; "auto" also says what disk it found.
         verify: When a block of x is compared with its checksum: "first-epoch", when it is first read and after its file
             changed; "always", each time it is read; "never", where a file that changed is an error.
         cache_bytes: Decoded bytes of x that stay in memory over the epochs at most; no batch depends on it. None keeps
@@ -60,6 +62,7 @@ class BatchOptions:
     shard: tuple[int, int] = (0, 1)
     drop_remainder: bool = False
     transform: Callable[..., Any] | None = None
+    reader: str = "auto"
     verify: str = "first-epoch"
     cache_bytes: int | None = None
 
@@ -68,6 +71,7 @@ class BatchOptions:
             raise OptionError(f"batch_size: found {self.batch_size}, expected 1 or more")
         if self.window_bytes < 1:
             raise OptionError(f"window_bytes: found {self.window_bytes}, expected 1 or more")
+        check_reader(self.reader)
         if self.verify not in VERIFY:
             raise OptionError(f"verify: found {self.verify!r}, expected one of {', '.join(VERIFY)}")
         if self.cache_bytes is not None and self.cache_bytes < 0:

@@ -51,6 +51,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         shard: (rank, ranks), for one of several ranks that train together: other samples than theirs, as many batches.
         drop_remainder: Leave out the samples that fill no whole batch; another lot each epoch if shuffled.
         transform: f(x, y, rng) that gives (x, y) again, after scaling; rng follows from seed, epoch and step alone.
+        reader: "auto" or "pread": by what blocks are read. Both read by pread; "auto" also says what disk it found.
         verify: When a block of x is compared with its checksum: "first-epoch", when it is first read and after its file
             changed; "always", each time it is read; "never", where a file that changed is an error.
         cache_bytes: Decoded bytes of x that stay in memory over the epochs at most; no batch depends on it. None keeps
@@ -84,6 +85,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         shard: tuple[int, int] = (0, 1),
         drop_remainder: bool = False,
         transform: Callable[..., Any] | None = None,
+        reader: str = "auto",
         verify: str = "first-epoch",
         cache_bytes: int | None = None,
         workers: int = 1,
@@ -107,6 +109,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             shard=shard,
             drop_remainder=drop_remainder,
             transform=transform,
+            reader=reader,
             verify=verify,
             cache_bytes=cache_bytes,
         )

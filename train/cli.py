@@ -9,7 +9,7 @@ import click
 from seekless.command import run
 from seekless.decoding_options import csv_file_options, image_options, target_options, together
 from seekless.parameters import ByteSize
-from seekless.train.options import BACKENDS, DECODING, METHODS, SHUFFLES, Options
+from seekless.train.options import BACKENDS, DECODING, METHODS, READERS, SHUFFLES, Options
 
 __all__ = ["main", "train"]
 
@@ -73,6 +73,13 @@ _order_options = together(
     click.option("--shuffle", type=_choice(SHUFFLES), help="How samples are mixed.  [default: window; of files full]"),
     click.option(
         "--window-bytes", type=ByteSize(), help="Bytes mixed at one time; two are in memory.  [default: 256MiB]"
+    ),
+    click.option(
+        "--reader",
+        type=_choice(READERS),
+        default="auto",
+        show_default=True,
+        help="By what a store is read; both read by pread, auto says what disk it found.",
     ),
     click.option("--seed", default=0, show_default=True, help="Draws the weights and the order of the samples."),
     click.option(

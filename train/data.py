@@ -160,7 +160,13 @@ def _store_parts(store: Store, options: Options, edges: list[tuple[float, float]
 
     def held(split: tuple[float, float]) -> StoreSequence:
         return StoreSequence(
-            store, options.batch_size, split=split, shuffle=False, one_hot=one_hot, window_bytes=window
+            store,
+            options.batch_size,
+            split=split,
+            shuffle=False,
+            one_hot=one_hot,
+            window_bytes=window,
+            reader=options.reader,
         )
 
     return Parts(
@@ -173,6 +179,7 @@ def _store_parts(store: Store, options: Options, edges: list[tuple[float, float]
             shuffle=False if options.shuffle == "none" else options.shuffle or "window",
             one_hot=one_hot,
             window_bytes=window,
+            reader=options.reader,
         ),
         None if options.validation_fraction is None else held(validation),
         held(test),

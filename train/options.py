@@ -7,11 +7,12 @@ from typing import Any
 
 from seekless.errors import OptionError
 
-__all__ = ["BACKENDS", "METHODS", "MODEL_NAMES", "SHUFFLES", "Options"]
+__all__ = ["BACKENDS", "METHODS", "MODEL_NAMES", "READERS", "SHUFFLES", "Options"]
 
 MODEL_NAMES = ("lenet", "lenet-wide")
 METHODS = ("fit", "train-on-batch")
 SHUFFLES = ("window", "batch", "full", "none")
+READERS = ("auto", "pread")
 BACKENDS = ("tensorflow", "jax", "torch")
 FILE_SHUFFLES = (None, "full", "none")
 
@@ -64,6 +65,7 @@ class Options:
         metrics: Names of Keras metrics; () for the compiled model's own, else what suits the targets.
         shuffle: "window", "batch", "full" or "none"; None for "window", for `files` "full".
         window_bytes: Decoded bytes of x that are mixed at one time; None for the loader's own.
+        reader: By what a store is read: "auto" or "pread".
         seed: Draws the weights and the order of the samples.
         test_fraction: The last part of the store is held out for the test; None for the parts that the store records,
             or a tenth where it records none.
@@ -104,6 +106,7 @@ class Options:
     metrics: tuple[str, ...] = ()
     shuffle: str | None = None
     window_bytes: int | None = None
+    reader: str = "auto"
     seed: int = 0
     test_fraction: float | None = None
     validation_fraction: float | None = None
@@ -144,6 +147,7 @@ class Options:
             ("method", METHODS),
             ("shuffle", (None, *SHUFFLES)),
             ("backend", (None, *BACKENDS)),
+            ("reader", READERS),
             ("class_weight", (None, "balanced")),
         ):
             if (found := getattr(self, name)) not in choices:

@@ -297,6 +297,8 @@ WRONG = {
     "split": ({"split": "val"}, "split: found 'val', expected 'train', 'test' or two fractions"),
     "no such part": ({"split": "test"}, "split='test': found no recorded parts in .*data.h5"),
     "verify": ({"verify": "daily"}, "verify: found 'daily', expected one of first-epoch, always, never"),
+    "map": ({"reader": "map"}, "reader: found 'map', expected 'auto' or 'pread': a file that is cut short while it is"),
+    "reader": ({"reader": "mmap"}, "reader: found 'mmap', expected one of auto, pread"),
     "cache": ({"cache_bytes": -1}, "cache_bytes: found -1, expected 0 or more, or None"),
     "unknown": ({"shufle": False}, "batches: .*unexpected keyword argument 'shufle'"),
 }

@@ -97,9 +97,9 @@ def test_the_order_of_the_store_is_not_warned_of(by_class):
 
 
 def test_its_text_says_all_of_it(by_class):
-    text = str(told(by_class, window_bytes=200)).splitlines()
+    text = str(told(by_class, window_bytes=200, reader="pread")).splitlines()
     assert [line.split()[0] for line in text] == ["reader", "order", "window", "batch", "labels", "warning"]
-    assert text[0] == "reader   pread"
+    assert text[0] == "reader   pread, as told"
     assert text[1] == "order    window, 20 windows an epoch"
     assert text[2] == "window   5 of 100 blocks, 0.0 MiB"
 

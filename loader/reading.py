@@ -1,0 +1,120 @@
+"""By what blocks are read, and what is known of the disk they lie on.
+
+Blocks are read by plain `pread`, whatever the disk. A memory map was measured against it where all of a file was in
+the page cache, and an epoch took as long or longer; and a file that is cut short, or a sector that cannot be read, ends
+the whole process under a map instead of raising an error, though its size is checked right before (docs/loading.md).
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from seekless.errors import OptionError
+from seekless.store.disk import disk_of
+
+__all__ = ["READERS", "check_reader", "reading"]
+
+READERS = ("auto", "pread")
+
+MOUNTS = Path("/proc/self/mountinfo")
+# Of these the files lie on another machine.
+NETWORKS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "glusterfs", "9p")
+# Places of a file that are asked whether they are in the page cache.
+PROBES = 64
+
+
+def check_reader(reader: str) -> None:
+    """Refuse what no reader is called.
+
+    Args:
+        reader: "auto" or "pread".
+
+    Raises:
+        OptionError: It is neither.
+    """
+    if reader == "map":
+        raise OptionError(
+            "reader: found 'map', expected 'auto' or 'pread': a file that is cut short while it is read would end the "
+            "process under a memory map, and no store was read faster by one"
+        )
+    if reader not in READERS:
+        raise OptionError(f"reader: found {reader!r}, expected one of {', '.join(READERS)}")
+
+
+def reading(reader: str, paths: Sequence[Path]) -> str:
+    """Return by what files are read and why, in words.
+
+    Args:
+        reader: "auto" or "pread".
+        paths: The files; the first tells of their disk.
+    """
+    if reader != "auto":
+        return f"{reader}, as told"
+    if not paths:
+        return "pread"
+    share = cached_share(paths)
+    known = [_disk(paths[0]), *([] if share is None else [f"{share:.0%} in the page cache"])]
+    return f"pread: {'; '.join(known)}"
+
+
+def _disk(path: Path) -> str:
+    try:
+        kind = file_system(path)
+        if kind in NETWORKS or kind.startswith("fuse."):
+            return f"a network file system ({kind})"
+        disk = disk_of(path)
+    except OSError as error:
+        return f"what disk this is cannot be told ({error.strerror})"
+    if disk.spinning is None:
+        return "what disk this is cannot be told"
+    return f"{disk.name} says it is a {'spinning' if disk.spinning else 'solid'} disk"
+
+
+def file_system(path: Path) -> str:
+    """Return the kind of the file system that a file lies on, such as ext4; "" where it cannot be told.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: There is no such file.
+    """
+    number = os.stat(path).st_dev
+    if not hasattr(os, "major"):  # pragma: no cover (Windows)
+        return ""
+    device = f"{os.major(number)}:{os.minor(number)}"
+    try:
+        lines = MOUNTS.read_text().splitlines()
+    except OSError:  # not Linux
+        return ""
+    for line in lines:
+        fields = line.split()
+        if len(fields) > 2 and fields[2] == device and "-" in fields:
+            return fields[fields.index("-") + 1]
+    return ""
+
+
+def cached_share(paths: Sequence[Path]) -> float | None:
+    """Return about how much of some files is in the page cache; None where the system does not tell.
+
+    Args:
+        paths: The files.
+    """
+    if not (hasattr(os, "preadv") and hasattr(os, "RWF_NOWAIT")):
+        return None
+    found = []
+    byte = bytearray(1)
+    try:
+        for path in dict.fromkeys(paths):
+            with open(path, "rb", buffering=0) as file:
+                size = os.fstat(file.fileno()).st_size
+                for offset in np.linspace(0, max(0, size - 1), max(1, PROBES // len(paths))).astype(int).tolist():
+                    try:
+                        found.append(os.preadv(file.fileno(), [byte], offset, os.RWF_NOWAIT) > 0)
+                    except BlockingIOError:
+                        found.append(False)
+    except OSError:  # of a file system that cannot tell, or a file that went away
+        return None
+    return sum(found) / len(found)
