@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["csv_files", "digit_pngs", "in_order", "photo_pngs", "tiny_files", "warm"]
+__all__ = ["csv_files", "digit_pngs", "in_order", "photo_pngs", "photographs", "tiny_files", "warm"]
 
 HERE = Path(__file__).resolve().parent
 SIDE = 256
@@ -83,15 +83,30 @@ def photo_pngs(work: Path, count: int) -> tuple[Path, str]:
     return _made(work / f"photo-{count}", make), name
 
 
+def photographs(count: int, together: int = 100) -> tuple[str, Iterator[tuple[Pixels, npt.NDArray[np.int64]]]]:
+    """Return what photographs show, and batches of them, uint8 (n, 256, 256, 3), with their classes."""
+
+    def batches() -> Iterator[tuple[Pixels, npt.NDArray[np.int64]]]:
+        for start in range(0, count, together):
+            numbers = range(start, min(start + together, count))
+            yield np.stack(list(_crops(numbers))), np.array(numbers) % CLASSES
+
+    return _pictures(1)[0], batches()
+
+
 def _crop(folder: Path, numbers: range) -> None:
+    for number, crop in zip(numbers, _crops(numbers), strict=True):
+        Image.fromarray(crop).save(folder / str(number % CLASSES) / f"{number:05d}.png")
+
+
+def _crops(numbers: range) -> Iterator[Pixels]:
     random = np.random.default_rng(numbers.start)
     _, pictures = _pictures(numbers.start)
-    for number in numbers:
+    for _ in numbers:
         picture = pictures[random.integers(len(pictures))]
         top, left = (int(random.integers(size - SIDE + 1)) for size in picture.shape[:2])
         crop = picture[top : top + SIDE, left : left + SIDE]
-        crop = crop[:, ::-1] if random.integers(2) else crop
-        Image.fromarray(np.ascontiguousarray(crop)).save(folder / str(number % CLASSES) / f"{number:05d}.png")
+        yield np.ascontiguousarray(crop[:, ::-1] if random.integers(2) else crop)
 
 
 def _pictures(seed: int) -> tuple[str, list[Pixels]]:
