@@ -2,11 +2,14 @@
 
 import bisect
 import itertools
+import math
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from os import PathLike
 from typing import Any
+
+import numpy as np
 
 from seekless.errors import OptionError
 from seekless.loader.ahead import Ahead
@@ -74,14 +77,14 @@ class BatchMaker:
         )
         self._scaling = None if options.dtype is None else Scaling(x, options.dtype)
         self._foreseen: tuple[int, Order, Plan] | None = None
-        self._memory = Buffers(SLABS)
+        self._forget_memory()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_foreseen": None, "_memory": None}
+        return {**self.__dict__, "_foreseen": None, "_slab_memory": None, "_batch_memory": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._memory = Buffers(SLABS)
+        self._forget_memory()
 
     @property
     def reader(self) -> str:
@@ -145,8 +148,14 @@ class BatchMaker:
         return self._windows.kept_bytes
 
     def forget(self) -> None:
-        """Free the blocks that are kept in memory over the epochs."""
+        """Free the blocks, and the memory for batches, that are kept over the epochs."""
         self._windows.forget()
+        self._forget_memory()
+
+    def _forget_memory(self) -> None:
+        self._slab_memory = Buffers(SLABS, SLAB_BYTES)
+        samples = self.options.batch_size * math.prod(self._x.table.field.sample_shape)
+        self._batch_memory = Buffers(2, samples * np.dtype(self.options.dtype or "u1").itemsize)
 
     def _untransformed(self, epoch: int, first_step: int, last_step: int) -> Generator[Batch, None, None]:
         sample_bytes = self._x.table.field.sample_bytes
@@ -156,12 +165,12 @@ class BatchMaker:
             return
         together = max(1, SLAB_BYTES // max(1, sample_bytes * self.options.batch_size))
         steps = list(self._slab_steps(epoch, first_step, last_step, together))
-        memory, begin = Buffers(2), self.dealt.begin
+        begin = self.dealt.begin
         with closing(Ahead(self._gathered(epoch, steps), depth=2)) as slabs:
             for (first, last), slab in zip(itertools.pairwise(steps), slabs, strict=True):
                 edges = [begin(step) - begin(first) for step in range(first, last + 1)]
                 for rows in itertools.starmap(slice, itertools.pairwise(edges)):
-                    yield self._finished(self._scaled(slab, rows, memory))
+                    yield self._finished(self._scaled(slab, rows))
 
     def _slab_steps(self, epoch: int, first_step: int, last_step: int, together: int) -> Iterator[int]:
         """Yield the steps at which slabs begin, and the last step; no slab waits for a window that few of it need."""
@@ -193,7 +202,7 @@ class BatchMaker:
             cursor = _Cursor(
                 loaded,
                 begin(steps[0]) - order.begin(windows[0]),
-                self._memory if scaling is None else Buffers(2),
+                self._slab_memory if scaling is None else self._batch_memory,
                 scaling,
             )
             for step, end in itertools.pairwise(steps):
@@ -215,12 +224,12 @@ class BatchMaker:
             return foreseen[2]
         return order.plan(number)
 
-    def _scaled(self, slab: Batch, rows: slice, memory: Buffers) -> Batch:
+    def _scaled(self, slab: Batch, rows: slice) -> Batch:
         """Return some rows of stored values as a batch."""
         stored, *beside = (values[rows] for values in slab)
         if self._scaling is None:
             return stored, *beside
-        x = memory.empty(stored.shape, self._scaling.dtype)
+        x = self._batch_memory.empty(stored.shape, self._scaling.dtype)
         self._scaling.scale(stored, x)
         return x, *beside
 
@@ -237,7 +246,7 @@ class _Cursor:
     Args:
         windows: Loaded one by one.
         used: Samples of the first that come before.
-        memory: For what is taken.
+        memory: For x.
         scaling: How x is scaled; None for stored values.
     """
 
@@ -272,8 +281,8 @@ class _Cursor:
 
     def _empty(self, count: int, window: Window) -> Batch:
         dtype = window.x.dtype if self._scaling is None else self._scaling.dtype
-        arrays = [(window.x, dtype), *((values, values.dtype) for values in window.beside)]
-        return tuple(self._memory.empty((count, *array.shape[1:]), dtype) for array, dtype in arrays)
+        x = self._memory.empty((count, *window.x.shape[1:]), dtype)
+        return x, *(np.empty((count, *values.shape[1:]), values.dtype) for values in window.beside)
 
     def _put(self, window: Window, taken: slice, batch: Batch, done: int) -> None:
         x, *beside = (array[done : done + taken.stop - taken.start] for array in batch)

@@ -70,6 +70,8 @@ class Windows:
         self._beside = beside
         self._threads = threads
         sample_bytes = max(1, reader.table.field.sample_bytes)
+        # A window ends at the unit that comes nearest to its size.
+        self._window_bytes = min(sizes.window + sizes.unit + sizes.block_length, sizes.length) * sample_bytes
         room = sizes.length + CUT_BLOCKS * sizes.block_length
         if cache_bytes is None:
             self._capacity = room if sizes.length * sample_bytes <= 2 * window_bytes else 0
@@ -95,7 +97,7 @@ class Windows:
         """
         if self._reader.changed():
             self.forget()
-        return Buffers(2)
+        return Buffers(2, self._window_bytes)
 
     def forget(self) -> None:
         """Free the blocks that are kept."""

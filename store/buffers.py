@@ -37,9 +37,12 @@ class Buffers:
 
     Args:
         keep: How many pieces of memory that nobody holds are kept for the next array.
+        least: Bytes of a piece at least, so that each fits all arrays up to this size. What is not written to costs
+            nothing.
     """
 
-    def __init__(self, keep: int) -> None:
+    def __init__(self, keep: int, least: int = 0) -> None:
+        self._least = least
         self._free: deque[_Memory] = deque(maxlen=keep)
 
     def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -60,9 +63,9 @@ class Buffers:
             except IndexError:  # another thread took it
                 break
             # Not for something far smaller, for which new memory is cheap.
-            if wanted <= len(memory[0]) - ALIGNED <= max(2 * wanted, 1 << 16):
+            if wanted <= len(memory[0]) - ALIGNED <= max(2 * wanted, self._least, 1 << 16):
                 return memory
             self._free.appendleft(memory)
-        fresh = np.empty(wanted + ALIGNED, np.uint8)
+        fresh = np.empty(max(wanted, self._least) + ALIGNED, np.uint8)
         start: int = fresh.__array_interface__["data"][0]
         return fresh, start + -start % ALIGNED

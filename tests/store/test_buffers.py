@@ -71,6 +71,14 @@ def test_far_larger_memory_is_not_used_for_a_small_array():
     assert address(small) not in range(buffers._free[0][1], buffers._free[0][1] + (1 << 20))
 
 
+def test_arrays_up_to_the_least_size_share_their_memory():
+    buffers = Buffers(2, least=1 << 20)
+    places = set()
+    for size in (1, 1 << 20, 1000, 1 << 18):
+        places.add(address(buffers.empty((size,), "u1")))
+    assert len(places) == 1
+
+
 def test_threads_never_share_memory():
     buffers, wrong = Buffers(3), []
 
