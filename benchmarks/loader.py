@@ -92,7 +92,7 @@ def measure_memory(stores: dict[str, Path]) -> list[dict[str, Any]]:
     """Take the most memory of an epoch of large samples, and what of it was there before."""
     rows = []
     for window, goal in ((256 << 20, "< 1000"), (64 << 20, "< 600")):
-        found = ask("epoch", store=str(stores["noise"]), window_bytes=window)
+        found = ask("epoch", store=str(stores["noise"]), keras=False, window_bytes=window)
         what = f"memory, window of {window >> 20} MiB"
         rows.append(row(what, "noise", found["peak"] / 1e6, "MB", goal))
         rows.append(row(f"{what}, before", "noise", found["before"] / 1e6, "MB", ""))

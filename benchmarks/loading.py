@@ -42,16 +42,16 @@ def warm(store: str, repeats: int, **options: Any) -> dict[str, Any]:
     return {"seconds": statistics.median(times["loader"]), "share": statistics.median(shares), "best": max(shares)}
 
 
-def epoch(store: str, **options: Any) -> dict[str, Any]:
-    """One epoch: seconds, the first batch, the longest wait behind it, and the most memory."""
+def epoch(store: str, keras: bool = True, **options: Any) -> dict[str, Any]:
+    """One epoch: seconds, the first batch, the longest wait behind it, and the most memory; with or without Keras."""
     import seekless
 
-    sequence_type = seekless.StoreSequence  # imports Keras
+    batches = seekless.StoreSequence if keras else seekless.batches
     before = _memory()
     watch = _Watch()
     start = last = time.perf_counter()
     waits = []
-    for _ in sequence_type(store, options.pop("batch", BATCH), **options):
+    for _ in batches(store, options.pop("batch", BATCH), **options):
         now = time.perf_counter()
         waits.append(now - last)
         last = now
