@@ -100,6 +100,34 @@ def fit(store: str, model: str, batch: int, epochs: int, turns: int) -> dict[str
     return {**{name: statistics.median(found) for name, found in times.items()}, "ratio": ratios}
 
 
+def train(store: str, epochs: int, batch: int = 64) -> dict[str, Any]:
+    """Train a dense layer with all defaults: seconds and most memory of each epoch, and what bounds it."""
+    import keras
+
+    import seekless
+    from seekless.loader.options import WINDOW_BYTES
+
+    sequence = seekless.StoreSequence(store, batch)
+    x = sequence.store.header.fields["x"]
+    before = _memory()
+    model = _model("dense", x.sample_shape, keras)
+    clock, peaks = _EpochClock(), []
+    watch = _Watch()
+    for _ in range(epochs):
+        calls = keras.callbacks.LambdaCallback(on_epoch_begin=clock.begin, on_epoch_end=clock.end)
+        model.fit(sequence, verbose=0, callbacks=[calls])
+        peaks.append(watch.most())
+    watch.stop()
+    values = x.sample_bytes // x.dtype.itemsize
+    return {
+        "seconds": clock.seconds,
+        "peaks": peaks,
+        "before": before,
+        "window": WINDOW_BYTES,
+        "batch": batch * values * 4,
+    }
+
+
 def cold_fit(store: str, shuffle: bool) -> dict[str, Any]:
     """Seconds of the first epoch of `fit` with a small model, all else by default."""
     import keras
@@ -168,8 +196,12 @@ class _Watch:
         while not self._over.wait(0.005):
             self._most = max(self._most, _memory())
 
-    def stop(self) -> int:
+    def most(self) -> int:
         """Return the most bytes that were seen."""
+        return self._most
+
+    def stop(self) -> int:
+        """Stop looking, and return the most bytes that were seen."""
         self._over.set()
         self._thread.join()
         return max(self._most, _memory())
@@ -194,7 +226,7 @@ def _in_turn(runs: dict[str, Callable[[], None]], repeats: int) -> dict[str, lis
     return times
 
 
-MEASURES = {measure.__name__: measure for measure in (warm, epoch, first, fit, cold_fit, dd)}
+MEASURES = {measure.__name__: measure for measure in (warm, epoch, first, fit, train, cold_fit, dd)}
 
 if __name__ == "__main__":
     print(json.dumps(MEASURES[sys.argv[1]](**json.loads(sys.argv[2]))))

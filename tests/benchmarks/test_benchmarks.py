@@ -17,17 +17,31 @@ TOYS = {
     "opening.py": ["--samples", "500", "--chunks", "40", "--repeats", "1"],
     "convert.py": ["--csv", "40", "--png", "40", "--photo", "4", "--repeats", "1"],
     "convert_memory.py": ["--photo", "8", "--workers", "1", "--million", "--tiny", "100"],
+    "loader.py": [
+        "--only",
+        "warm,first,memory,fit",
+        "--digits",
+        "80",
+        "--photo",
+        "20",
+        "--repeats",
+        "1",
+        "--epochs",
+        "1",
+    ],
+    "loader_memory.py": ["--gib", "0.02", "--epochs", "1"],
     "seek_distance.py": ["--count", "60"],
     "articles.py": ["--count", "200", "--seeds", "2", "--epochs", "1"],
     "accuracy.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
     "mixing.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
 }
+MEMORY = ("convert_memory.py", "loader_memory.py")
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is told by Linux's /proc")
 
 
 @pytest.mark.parametrize(
     "script",
-    [pytest.param(script, marks=NEEDS_PROC) if script == "convert_memory.py" else script for script in TOYS],
+    [pytest.param(script, marks=NEEDS_PROC) if script in MEMORY else script for script in TOYS],
 )
 def test_a_benchmark_runs_and_writes_its_figures(script, tmp_path):
     command = [sys.executable, ROOT / "benchmarks" / script, *TOYS[script], "--json", tmp_path / "figures.json"]
