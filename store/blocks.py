@@ -32,6 +32,8 @@ VERIFY = ("first-epoch", "always", "never")
 MAX_READ_BYTES = 16 << 20
 # Blocks of one read are checked and decompressed by other threads while this many more are read.
 RUNS_AHEAD = 2
+# Blocks are read once more if their file was written to meanwhile, so many times in all.
+TRIES = 3
 # Where the zeros between blocks go.
 _PADDING = memoryview(bytearray(ALIGNMENT))
 
@@ -127,7 +129,19 @@ class BlockReader:
                 was opened.
             OSError: A file cannot be read.
         """
+        parts = list(parts)
+        for _ in range(TRIES):
+            if not self._read_once(parts, pool):
+                return
+        raise StoreFormatError(
+            f"{self.table.paths[0]}: found a file of the store written to again and again while it was read, expected "
+            "it to be left alone; train when nothing writes to it"
+        )
+
+    def _read_once(self, parts: Sequence[Part], pool: Executor | None) -> bool:
+        """Read parts; return whether a file was written to meanwhile, so that blocks may be new ones not checked."""
         coming: deque[list[Future[None]]] = deque()
+        changed = False
         try:
             for number, of_file in itertools.groupby(self._spans(parts), lambda span: int(self.table.file[span.block])):
                 with open(self.table.paths[number], "rb", buffering=0) as file:
@@ -136,11 +150,13 @@ class BlockReader:
                         coming.append(self._read_run(file.fileno(), run, pool))
                         if len(coming) > RUNS_AHEAD:
                             _wait(coming.popleft())
+                    changed |= self._notice_change(number, os.fstat(file.fileno()))
             while coming:
                 _wait(coming.popleft())
         finally:
             for futures in coming:  # after an error: none may still write to its place
                 wait(futures)
+        return changed
 
     def changed(self) -> bool:
         """Return whether a file that was read is not as it was then; its blocks will be checked again.
@@ -149,15 +165,12 @@ class BlockReader:
             StoreFormatError: A file is, and `verify` is "never".
             OSError: A file is gone.
         """
-        before = dict(self._stamps)
-        for number in before:
-            self._notice_change(number, os.stat(self.table.paths[number]))
-        return before != self._stamps
+        return any([self._notice_change(number, os.stat(self.table.paths[number])) for number in list(self._stamps)])
 
-    def _notice_change(self, number: int, status: os.stat_result) -> None:
+    def _notice_change(self, number: int, status: os.stat_result) -> bool:
         stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
         if self._stamps.setdefault(number, stamp) == stamp:
-            return
+            return False
         if self.verify == "never":
             raise StoreFormatError(
                 f"{self.table.paths[number]}: found another file than the one that was read first, expected the same, "
@@ -165,6 +178,7 @@ class BlockReader:
             )
         self._unchecked[self.table.file == number] = True
         self._stamps[number] = stamp
+        return True
 
     def _spans(self, parts: Iterable[Part]) -> Iterator[_Span]:
         for start, stop, out in parts:

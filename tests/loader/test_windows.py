@@ -1,6 +1,9 @@
 """Windows are read ahead, two at a time; what is kept over the epochs changes no batch and is never stale."""
 
+import errno
+import itertools
 import os
+import shutil
 import time
 import weakref
 
@@ -10,6 +13,7 @@ from seekless.errors import StoreFormatError
 from seekless.loader.batches import BatchMaker
 from seekless.loader.options import BatchOptions
 from seekless.loader.windows import Windows
+from seekless.store import reading as reading_module
 from seekless.store.blocks import BlockReader
 
 
@@ -160,3 +164,64 @@ def test_verify_reaches_the_blocks(numbered):
     os.utime(numbered.store.path, ns=(status.st_atime_ns, status.st_mtime_ns))
     with pytest.raises(StoreFormatError, match="block 20 of x is damaged"):
         list(made.epoch(1))
+
+
+def cut(store) -> None:
+    os.truncate(store.path, int(store.tables["x"].offset[9]) + 5)
+
+
+def replace(store) -> None:
+    other = store.path.with_suffix(".other")
+    shutil.copy(store.path, other)
+    with open(other, "r+b") as file:
+        for offset in store.tables["x"].offset[5:].tolist():
+            file.seek(offset)
+            file.write(b"other")
+    os.replace(other, store.path)
+
+
+WRONG = {
+    "cut short": (cut, StoreFormatError, r"numbered\.h5: block \d+ of x: found the end of the file .* cut short"),
+    "replaced": (
+        replace,
+        StoreFormatError,
+        r"numbered\.h5: block \d+ of x is damaged: .* open the store again if it was",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "kind", "message"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("cache_bytes", [0, 200 * 12, 1 << 20], ids=["nothing kept", "some kept", "kept"])
+@pytest.mark.parametrize("used", [1, 15, 41], ids=str)
+def test_a_store_that_changes_amid_epochs_is_an_error_and_no_wrong_batch(
+    numbered, reading, change, kind, message, cache_bytes, used
+):
+    options = {"window_bytes": numbered.window_bytes, "cache_bytes": cache_bytes, "dtype": None}
+    made, given = maker(numbered.store, 10, **options), []
+
+    def use():
+        for batch in itertools.chain.from_iterable(map(made.epoch, range(4))):
+            given.append(numbered.numbers(batch))  # each sample shows its number
+            if len(given) == used:
+                change(numbered.store)
+
+    with pytest.raises(kind, match=message):
+        use()
+    assert used <= len(given) <= used + 41
+    assert not reading()
+
+
+@pytest.mark.parametrize("failing", [1, 4])
+def test_a_block_that_the_disk_cannot_read_ends_an_epoch_with_its_name(numbered, monkeypatch, reading, failing):
+    reads, read = [], reading_module._read_at
+
+    def sometimes(descriptor, buffers, offset):
+        reads.append(offset)
+        if len(reads) == failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(descriptor, buffers, offset)
+
+    monkeypatch.setattr(reading_module, "_read_at", sometimes)
+    with pytest.raises(OSError, match=r"numbered\.h5: block \d+ of x cannot be read: Input/output error"):
+        list(maker(numbered.store, 10, window_bytes=numbered.window_bytes, cache_bytes=0).epoch())
+    assert not reading()

@@ -257,6 +257,43 @@ def test_a_file_that_changed_is_noticed_without_reading(made, table):
         reader.changed()
 
 
+def meanwhile(monkeypatch, change, times):
+    """Let something happen to the file while it is read, so many times."""
+    read, left = reading_module._read_at, [times]
+
+    def changing(descriptor, buffers, offset):
+        if left[0]:
+            left[0] -= 1
+            change()
+        return read(descriptor, buffers, offset)
+
+    monkeypatch.setattr(reading_module, "_read_at", changing)
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_read_and_checked_again(monkeypatch, made, table, digits):
+    reader = BlockReader(table)
+    reader.read([(0, 11)])
+    status = made.stat()
+
+    def touch(damage):
+        if damage:
+            flip(made, int(table.offset[1]))
+        os.utime(made, ns=(status.st_atime_ns, made.stat().st_mtime_ns + 10**9))
+
+    meanwhile(monkeypatch, lambda: touch(False), 1)
+    assert (reader.read([(0, 11)]) == digits["x"]).all()
+    meanwhile(monkeypatch, lambda: touch(True), 1)
+    with pytest.raises(StoreFormatError, match="block 1 of x is damaged"):
+        reader.read([(0, 11)])
+
+
+def test_a_file_that_is_written_to_all_the_time_is_told(monkeypatch, made, table):
+    reader = BlockReader(table)
+    meanwhile(monkeypatch, lambda: os.utime(made, ns=(0, made.stat().st_mtime_ns + 10**9)), 99)
+    with pytest.raises(StoreFormatError, match=r"made\.h5: found a file of the store written to again and again while"):
+        reader.read([(0, 11)])
+
+
 def test_an_unknown_verify_is_told(table):
     with pytest.raises(OptionError, match="verify: found 'often', expected one of first-epoch, always, never"):
         BlockReader(table, verify="often")
