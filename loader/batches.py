@@ -13,6 +13,7 @@ import numpy as np
 
 from seekless.errors import OptionError
 from seekless.loader.ahead import Ahead
+from seekless.loader.arrival import Arrival
 from seekless.loader.gather import DIRECT_BYTES, Scaling, take
 from seekless.loader.options import BatchOptions
 from seekless.loader.order import Order, Sizes, Steps, epoch_order
@@ -154,8 +155,8 @@ class BatchMaker:
 
     def _forget_memory(self) -> None:
         self._slab_memory = Buffers(SLABS, SLAB_BYTES)
-        samples = self.options.batch_size * math.prod(self._x.table.field.sample_shape)
-        self._batch_memory = Buffers(2, samples * np.dtype(self.options.dtype or "u1").itemsize)
+        values = min(self.options.batch_size, self.sizes.length) * math.prod(self._x.table.field.sample_shape)
+        self._batch_memory = Buffers(2, values * np.dtype(self.options.dtype or "u1").itemsize)
 
     def _untransformed(self, epoch: int, first_step: int, last_step: int) -> Generator[Batch, None, None]:
         sample_bytes = self._x.table.field.sample_bytes
@@ -198,20 +199,22 @@ class BatchMaker:
             return
         order, begin = self.order(epoch), self.dealt.begin
         windows = range(order.window_at(begin(steps[0])), order.window_at(begin(steps[-1]) - 1) + 1)
-        with closing(Ahead(self._load(order, epoch, windows))) as loaded:
-            cursor = _Cursor(
-                loaded,
-                begin(steps[0]) - order.begin(windows[0]),
-                self._slab_memory if scaling is None else self._batch_memory,
-                scaling,
-            )
+        arrival = Arrival()
+        with closing(Ahead(self._load(order, epoch, windows, arrival))) as loaded:
+            memory = self._slab_memory if scaling is None else self._batch_memory
+            used = begin(steps[0]) - order.begin(windows[0])
+            cursor = _Cursor(loaded, windows, used, arrival, memory, scaling)
             for step, end in itertools.pairwise(steps):
                 yield cursor.take(begin(end) - begin(step))
 
-    def _load(self, order: Order, epoch: int, windows: range) -> Iterator[Window]:
+    def _load(self, order: Order, epoch: int, windows: range, arrival: Arrival) -> Iterator[Window]:
         memory = self._windows.begin()
-        for number in windows:
-            yield self._windows.load(self._plan(order, epoch, number), memory)
+        try:
+            for number in windows:
+                arrival.begin(number, order.begin(number + 1) - order.begin(number))
+                yield self._windows.load(self._plan(order, epoch, number), memory, arrival.add)
+        finally:
+            arrival.end()
         # While the last window is used: sorting its random numbers would delay the first batch of the next epoch.
         if windows.stop == order.windows and self.sizes.window <= FORESEEN:
             following = self.order(epoch + 1)
@@ -244,16 +247,29 @@ class _Cursor:
     """Takes samples out of windows, one behind the other.
 
     Args:
-        windows: Loaded one by one.
+        loaded: The windows.
+        numbers: Of the windows.
         used: Samples of the first that come before.
+        arrival: Of the windows.
         memory: For x.
         scaling: How x is scaled; None for stored values.
     """
 
-    def __init__(self, windows: Iterator[Window], used: int, memory: Buffers, scaling: Scaling | None) -> None:
-        self._windows = windows
+    def __init__(
+        self,
+        loaded: Iterator[Window],
+        numbers: range,
+        used: int,
+        arrival: Arrival,
+        memory: Buffers,
+        scaling: Scaling | None,
+    ) -> None:
+        self._loaded = loaded
+        self._numbers = iter(numbers)
+        self._number, self._last = numbers.start, numbers[-1]
         self._window: Window | None = None
         self._used = used
+        self._arrival = arrival
         self._memory = memory
         self._scaling = scaling
 
@@ -263,6 +279,8 @@ class _Cursor:
         done = 0
         while done < count:
             window = self._current()
+            if self._number < self._last:
+                self._arrival.wait(self._number + 1, self._used / len(window))
             if batch is None:
                 batch = self._empty(count, window)
             taken = slice(self._used, self._used + min(count - done, len(window) - self._used))
@@ -276,7 +294,8 @@ class _Cursor:
             self._window = None  # before the next but one is read, so that two are in memory at most
             self._used = 0
         if self._window is None:
-            self._window = next(self._windows)
+            self._window = next(self._loaded)
+            self._number = next(self._numbers)
         return self._window
 
     def _empty(self, count: int, window: Window) -> Batch:

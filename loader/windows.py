@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from seekless.loader.kept import KeptBlocks
 from seekless.loader.order import Sizes
 from seekless.loader.pick import read_ranges
 from seekless.loader.targets import Targets
-from seekless.store.blocks import BlockReader, Part
+from seekless.store.blocks import BlockReader, Follow, Part
 from seekless.store.buffers import Buffers
 
 __all__ = ["Plan", "Window", "Windows"]
@@ -104,46 +105,48 @@ class Windows:
         self._kept = None
         self._reader.release()
 
-    def load(self, plan: Plan, buffers: Buffers) -> Window:
+    def load(self, plan: Plan, buffers: Buffers, follow: Follow) -> Window:
         """Return a window.
 
         Args:
             plan: From an order.
             buffers: From `begin`.
+            follow: Called with numbers of samples as they come.
 
         Raises:
             StoreFormatError: A block is damaged, or a file was cut short.
             OSError: A file cannot be read.
         """
         ranges, rows = plan
-        x, x_rows = self._samples(ranges, rows, buffers)
+        x, x_rows = self._samples(ranges, rows, buffers, follow)
         return Window(x, x_rows, tuple(targets.read(ranges) for targets in self._beside), rows)
 
     def _samples(
-        self, ranges: list[tuple[int, int]], rows: npt.NDArray[np.int64], buffers: Buffers
+        self, ranges: list[tuple[int, int]], rows: npt.NDArray[np.int64], buffers: Buffers, follow: Follow
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
         table = self._reader.table
         kept = self._kept
         if kept is None and self._capacity:
             kept = self._kept = KeptBlocks(table, self._capacity)
         if kept is not None:
-            placed = kept.place(ranges, self._read)
+            placed = kept.place(ranges, partial(self._read, follow))
             if placed is not None:
                 return placed[0], placed[1][rows]
         if _share_blocks(table.first, ranges):
+            follow(len(rows))  # not followed: it seeks, and no batch is held back for it
             with self._pool() as pool:
                 return read_ranges(self._reader, ranges, pool), rows
         x = buffers.empty((len(rows), *table.field.sample_shape), table.field.dtype)
         if kept is not None:
-            kept.fill(ranges, x, self._read)
+            kept.fill(ranges, x, partial(self._read, follow))
         else:
             with self._pool() as pool:
-                self._reader.read(ranges, out=x, pool=pool)
+                self._reader.read(ranges, out=x, pool=pool, follow=follow)
         return x, rows
 
-    def _read(self, parts: Sequence[Part]) -> None:
+    def _read(self, follow: Follow, parts: Sequence[Part]) -> None:
         with self._pool() as pool:
-            self._reader.read_parts(parts, pool)
+            self._reader.read_parts(parts, pool, follow)
 
     def _pool(self) -> ThreadPoolExecutor:
         """Return the threads that check and decompress while this one reads; they end with a window."""

@@ -8,7 +8,7 @@ import itertools
 import os
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from seekless.store.reading import ReadError, fill
 from seekless.store.schema import ALIGNMENT
 from seekless.store.table import BlockTable, joined
 
-__all__ = ["VERIFY", "BlockReader", "BlockTable", "Part", "joined"]
+__all__ = ["VERIFY", "BlockReader", "BlockTable", "Follow", "Part", "joined"]
 
 # When a block is compared with its checksum.
 VERIFY = ("first-epoch", "always", "never")
@@ -38,6 +38,7 @@ TRIES = 3
 _PADDING = memoryview(bytearray(ALIGNMENT))
 
 Part = tuple[int, int, npt.NDArray[Any]]  # samples start to stop - 1, and where they go
+Follow = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class BlockReader:
         ranges: Sequence[tuple[int, int]],
         out: npt.NDArray[Any] | None = None,
         pool: Executor | None = None,
+        follow: Follow | None = None,
     ) -> npt.NDArray[Any]:
         """Read ranges of samples, one behind the other.
 
@@ -99,6 +101,7 @@ class BlockReader:
             out: Where to put them, (samples in all ranges, *sample_shape), of the stored dtype, contiguous; None for a
                 new array.
             pool: Threads that check and decompress blocks while others are read; None to do it in this one.
+            follow: Called with the samples of each run of blocks that was read.
 
         Returns:
             Stored values, (samples in all ranges, *sample_shape).
@@ -113,16 +116,17 @@ class BlockReader:
             out = np.empty((sum(stop - start for start, stop in ranges), *field.sample_shape), field.dtype)
         ends = itertools.accumulate(stop - start for start, stop in ranges)
         rows = [slice(end - (stop - start), end) for (start, stop), end in zip(ranges, ends, strict=True)]
-        self.read_parts([(*pair, out[place]) for pair, place in zip(ranges, rows, strict=True)], pool)
+        self.read_parts([(*pair, out[place]) for pair, place in zip(ranges, rows, strict=True)], pool, follow)
         return out
 
-    def read_parts(self, parts: Iterable[Part], pool: Executor | None = None) -> None:
+    def read_parts(self, parts: Iterable[Part], pool: Executor | None = None, follow: Follow | None = None) -> None:
         """Read ranges of samples, each to a place of its own.
 
         Args:
             parts: (start, stop, out): samples, and an array (stop - start, *sample_shape), of the stored dtype,
                 contiguous. In ascending order, neighbours share one long read.
             pool: Threads that check and decompress blocks while others are read; None to do it in this one.
+            follow: Called with the samples of each run of blocks that was read.
 
         Raises:
             StoreFormatError: A block does not have its checksum or cannot be decoded, or a file is shorter than when it
@@ -131,14 +135,14 @@ class BlockReader:
         """
         parts = list(parts)
         for _ in range(TRIES):
-            if not self._read_once(parts, pool):
+            if not self._read_once(parts, pool, follow):
                 return
         raise StoreFormatError(
             f"{self.table.paths[0]}: found a file of the store written to again and again while it was read, expected "
             "it to be left alone; train when nothing writes to it"
         )
 
-    def _read_once(self, parts: Sequence[Part], pool: Executor | None) -> bool:
+    def _read_once(self, parts: Sequence[Part], pool: Executor | None, follow: Follow | None) -> bool:
         """Read parts; return whether a file was written to meanwhile, so that blocks may be new ones not checked."""
         coming: deque[list[Future[None]]] = deque()
         changed = False
@@ -148,6 +152,8 @@ class BlockReader:
                     self._notice_change(number, os.fstat(file.fileno()))
                     for run in self._runs(of_file):
                         coming.append(self._read_run(file.fileno(), run, pool))
+                        if follow is not None:
+                            follow(sum(len(span.out) for span in run))
                         if len(coming) > RUNS_AHEAD:
                             _wait(coming.popleft())
                     changed |= self._notice_change(number, os.fstat(file.fileno()))

@@ -85,9 +85,9 @@ def test_reading_stops_where_nothing_is_used(numbered, reads):
 def test_two_windows_are_in_memory_at_most(numbered, monkeypatch):
     load, windows, most = Windows.load, [], []
 
-    def noting(self, plan, buffers):
+    def noting(self, plan, buffers, follow):
         most.append(sum(window() is not None for window in windows))
-        loaded = load(self, plan, buffers)
+        loaded = load(self, plan, buffers, follow)
         windows.append(weakref.ref(loaded.x))
         return loaded
 
