@@ -1,6 +1,7 @@
 """Batches of a store: windows read ahead, samples gathered in the epoch's order, scaled by one division."""
 
-from collections.abc import Generator, Iterator
+import itertools
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
@@ -82,6 +83,12 @@ class BatchMaker:
         return self.dealt.steps
 
     @property
+    def stored_arrays(self) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+        """The shape of a sample and the dtype of each array of a batch of stored values."""
+        x, *beside = (self.store.tables[name].field for name in ("x", *(targets.name for targets in self._beside)))
+        return [(x.sample_shape, x.dtype), *((y.sample_shape, y.encoding.logical_dtype) for y in beside)]
+
+    @property
     def described(self) -> str:
         """What the batches of an epoch follow from beside the seed, in words."""
         options, sizes = self.options, self.sizes
@@ -99,20 +106,28 @@ class BatchMaker:
         """Return the order of an epoch."""
         return epoch_order(self.sizes, self.options.shuffle or False, self.options.seed, epoch, self.dealt)
 
-    def epoch(self, epoch: int = 0, first_step: int = 0) -> Iterator[Batch]:
+    def unfinished(self) -> "BatchMaker":
+        """Return one that makes the same batches of stored values: not scaled, not one-hot, not transformed."""
+        options = replace(self.options, dtype=None, one_hot=False, transform=None)
+        return BatchMaker(self.store, options, threads=self._thread_count)
+
+    def in_one_process(self) -> "BatchMaker":
+        """Return one that makes the same batches and begins no other process."""
+        return BatchMaker(self.store, self.options, threads=self._thread_count)
+
+    def epoch(self, epoch: int = 0, first_step: int = 0, last_step: int | None = None) -> Iterator[Batch]:
         """Yield the batches of an epoch from a step on; the next window is read while the current one is used.
 
         Args:
             epoch: The epoch; (seed, epoch, step) name a batch.
             first_step: The step to begin at.
+            last_step: The step to end before; None for the end of the epoch.
 
         Yields:
             (x,), (x, y) or (x, y, sample_weight), as the store has them: x (batch, *sample_shape); y (batch, ...);
             sample_weight (batch,). New arrays each time.
         """
-        if first_step >= self.steps:
-            return
-        with closing(self._untransformed(epoch, first_step)) as batches:
+        with closing(self._untransformed(epoch, first_step, last_step)) as batches:
             if self._processes is not None:
                 yield from self._processes.map(batches, epoch, first_step)
             elif self._transform is not None:
@@ -121,15 +136,40 @@ class BatchMaker:
             else:
                 yield from batches
 
-    def _untransformed(self, epoch: int, first_step: int) -> Generator[Batch, None, None]:
-        order, dealt = self.order(epoch), self.dealt
-        first = dealt.begin(first_step)
-        number = order.window_at(first)
-        with closing(Ahead(self._load(order, w) for w in range(number, order.windows))) as windows:
+    def slabs(self, epoch: int, first_step: int, together: int) -> Generator[tuple[Batch, int], None, None]:
+        """Yield the rest of an epoch in slabs of several batches each.
+
+        Args:
+            epoch: The epoch.
+            first_step: The step to begin at.
+            together: Full batches in a slab; batches of other sizes come alone.
+
+        Yields:
+            The arrays of `epoch`, of several batches one behind the other; and the samples in each of these batches.
+        """
+        full = max(first_step, self.dealt.full)
+        steps = (*range(first_step, full, together), *range(full, self.steps), self.steps)
+        with closing(self._gathered(epoch, steps)) as slabs:
+            for step, slab in zip(steps, slabs, strict=False):
+                yield slab, self.dealt.begin(step + 1) - self.dealt.begin(step)
+
+    def _untransformed(self, epoch: int, first_step: int, last_step: int | None) -> Generator[Batch, None, None]:
+        last = self.steps if last_step is None else last_step
+        with closing(self._gathered(epoch, range(first_step, last + 1))) as batches:
+            yield from map(self._finished, batches)
+
+    def _gathered(self, epoch: int, steps: Sequence[int]) -> Generator[Batch, None, None]:
+        """Yield the samples between each two of some steps; no window is read behind the last of them."""
+        if len(steps) < 2:
+            return
+        order, begin = self.order(epoch), self.dealt.begin
+        first = begin(steps[0])
+        number, last = order.window_at(first), order.window_at(begin(steps[-1]) - 1)
+        with closing(Ahead(self._load(order, w) for w in range(number, last + 1))) as windows:
             window = next(windows)
             used = first - order.begin(number)
-            for step in range(first_step, self.steps):
-                wanted = dealt.begin(step + 1) - dealt.begin(step)
+            for step, end in itertools.pairwise(steps):
+                wanted = begin(end) - begin(step)
                 batch = self._empty(wanted, window)
                 done = 0
                 while done < wanted:
@@ -139,7 +179,7 @@ class BatchMaker:
                     count = min(wanted - done, len(window.rows) - used)
                     self._gather(window, slice(used, used + count), batch, done)
                     done, used = done + count, used + count
-                yield self._finished(batch)
+                yield batch
 
     def _decoding(self) -> AbstractContextManager[Executor | None]:
         """Return the threads that check and decompress the blocks of a window; they end with it."""

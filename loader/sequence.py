@@ -215,6 +215,30 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             self._stream = None
             self._passes.restart((state.epoch, state.steps))
 
+    def to_tf_dataset(self) -> Any:
+        """Return the same batches as a `tf.data.Dataset`, which hands stored values on to TensorFlow to scale them.
+
+        Each iteration is an epoch, the next one of this Sequence (or the rest of one, after `restore`); one that is cut
+        short is used up too. Its batches are those of the Sequence bit for bit.
+
+        Raises:
+            MissingExtraError: TensorFlow is not installed.
+        """
+        from seekless.loader.tensorflow import dataset
+
+        return dataset(self._maker, len(self), self._begin_pass, self._note)
+
+    def _begin_pass(self) -> tuple[BatchMaker, Place]:
+        """Give an epoch to someone who makes its batches himself."""
+        with self._alone():
+            self.error = None
+            epoch, step = self._passes.upcoming
+            self._passes.restart((epoch + 1, 0))
+            return self._maker, (epoch, step)
+
+    def _note(self, error: BaseException) -> None:
+        self.error = error
+
     def close(self) -> None:
         """Stop reading ahead, and free what was read; the next request begins to read again where it stands.
 
