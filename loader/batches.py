@@ -113,6 +113,8 @@ class BatchMaker:
 
     def in_one_process(self) -> "BatchMaker":
         """Return one that makes the same batches and begins no other process."""
+        if self._processes is None:
+            return self
         return BatchMaker(self.store, self.options, threads=self._thread_count)
 
     def epoch(self, epoch: int = 0, first_step: int = 0, last_step: int | None = None) -> Iterator[Batch]:

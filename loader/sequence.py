@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from seekless.errors import OptionError
+from seekless.errors import MissingExtraError, OptionError
 from seekless.loader.batches import BatchMaker
 from seekless.loader.mixing import Description, describe
 from seekless.loader.options import WINDOW_BYTES, BatchOptions
@@ -227,6 +227,26 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         from seekless.loader.tensorflow import dataset
 
         return dataset(self._maker, len(self), self._begin_pass, self._note)
+
+    def to_torch(self) -> Any:
+        """Return the same batches as a `torch.utils.data.IterableDataset`, for a DataLoader with `batch_size=None`.
+
+        Each iteration is an epoch; it counts them itself, from where this Sequence stands. The workers of the loader
+        share the batches of an epoch, see `seekless.loader.torch`.
+
+        Raises:
+            MissingExtraError: PyTorch is not installed.
+
+        Example:
+            >>> loader = torch.utils.data.DataLoader(train.to_torch(), None, num_workers=2)  # doctest: +SKIP
+        """
+        try:
+            from seekless.loader.torch import StoreDataset
+        except ImportError as error:
+            raise MissingExtraError(
+                f'to_torch: found no PyTorch ({error}), expected it; install it with pip install "seekless[torch]"'
+            ) from error
+        return StoreDataset(self._maker, self.upcoming)
 
     def _begin_pass(self) -> tuple[BatchMaker, Place]:
         """Give an epoch to someone who makes its batches himself."""
