@@ -3,17 +3,16 @@
 import os
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from os import PathLike
-from types import FrameType
 from typing import Any
 
 import keras
 
 from seekless.errors import MissingExtraError, OptionError
+from seekless.loader.asking import asks_keras, steps_of_epoch, takes_endless, warn_of_prediction
 from seekless.loader.batches import BatchMaker
 from seekless.loader.mixing import Description, describe
 from seekless.loader.options import WINDOW_BYTES, BatchOptions
@@ -107,13 +106,20 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         return self._passes.length
 
     @property
-    def num_batches(self) -> int:
-        """Batches in a pass. Keras reads this when it begins a pass over the data."""
+    def num_batches(self) -> int | None:
+        """Batches in a pass. Keras reads this when it begins a pass over the data.
+
+        Keras gets None, for a pass without end, where its `steps_per_epoch` do not cut an epoch into whole slices.
+        """
+        frame = sys._getframe(1)
         if self._maker.options.shuffle and not self._warned:
-            self._warn_of_prediction(sys._getframe(1))
+            self._warned = warn_of_prediction(frame, self._maker.options.shuffle)
         with self._alone():
+            steps = steps_of_epoch(frame, self)
+            if steps is not None:
+                self._passes.cut(steps)
             self._passes.ask()
-            return self._passes.length
+            return None if self._passes.endless and takes_endless(frame) else self._passes.length
 
     @property
     def samples(self) -> int:
@@ -151,8 +157,9 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             IndexError: The index is no batch's.
             StoreError: The store is damaged.
         """
-        keras_asks = _asks_keras(sys._getframe(1))
-        if not 0 <= index < self._maker.steps:
+        keras_asks = asks_keras(sys._getframe(1))
+        known = index < self._maker.steps or (keras_asks and self._maker.steps)  # Keras counts on in a pass without end
+        if index < 0 or not known:
             raise IndexError(f"found batch {index}, expected 0 to {self._maker.steps - 1}")
         if self._maker.options.shuffle or keras_asks:
             return self._given(self._next)
@@ -323,22 +330,6 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             self._stream = None
         return batch
 
-    def _warn_of_prediction(self, frame: FrameType | None) -> None:
-        """Warn where it is `predict` that asks: in a random order nobody can tell which prediction is whose."""
-        depth = 2
-        predicting = False
-        while frame is not None and _asks_keras(frame):
-            predicting |= frame.f_code.co_name == "predict"
-            frame, depth = frame.f_back, depth + 1
-        if predicting:
-            self._warned = True
-            warnings.warn(
-                f"predict: found a StoreSequence with shuffle={self._maker.options.shuffle!r}, expected shuffle=False: "
-                "predictions come in the order of its batches, not in that of the store",
-                UserWarning,
-                stacklevel=depth + 1,
-            )
-
     def __getstate__(self) -> dict[str, Any]:
         # A thread that reads ahead and a lock cannot be pickled; a copy opens its own.
         return {**self.__dict__, "_stream": None, "_lock": None, "error": None}
@@ -352,8 +343,3 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         self._stream = None
         self._lock = threading.Lock()
         self._process = os.getpid()
-
-
-def _asks_keras(frame: FrameType) -> bool:
-    """Return whether the code that asks is Keras' own."""
-    return str(frame.f_globals.get("__name__", "")).startswith("keras.")
