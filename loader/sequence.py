@@ -206,16 +206,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         Raises:
             OptionError: The state stands amid an epoch whose batches are others than those of this Sequence.
         """
-        if state.steps and state.order and state.order != self._maker.described:
-            raise OptionError(
-                f"state: found step {state.steps} of an epoch of batches by {state.order}, expected by "
-                f"{self._maker.described}; give the options that the state was made with, or one between two epochs"
-            )
-        if not (state.epoch >= 0 and 0 <= state.steps <= self._maker.steps):
-            raise OptionError(
-                f"state: found epoch {state.epoch}, step {state.steps}, expected an epoch from 0 and a step from 0 to "
-                f"{self._maker.steps}"
-            )
+        state.check(self._maker.described, self._maker.steps)
         with self._alone():
             if state.seed != self._maker.options.seed:
                 self._maker = self._maker.with_seed(state.seed)
