@@ -18,9 +18,9 @@ __all__ = ["dataset"]
 # What crosses at once: windows in pieces, so that no second copy of a whole window is made. Smaller pieces cost more
 # crossings, larger ones memory; from 1 to 64 MiB the time differed little.
 SLAB_BYTES = 4 << 20
-# Batches that wait: 2, and more of small ones, which a model uses up while the next slab is made.
+# Batches that wait: one, and more of small ones, which a model uses up while the next slab is made.
 WAITING_BYTES = 4 << 20
-WAITING = (2, 32)
+WAITING = (1, 32)
 
 # Begins a pass: gives what makes its batches, and the place of the first.
 Begin = Callable[[], tuple[BatchMaker, Place]]
@@ -46,7 +46,7 @@ def dataset(maker: BatchMaker, length: int, begin: Begin, failed: Callable[[Base
     tf = _tensorflow()
     # TensorFlow would round float16 of a float32 twice; and a transform is the user's own Python.
     by_numpy = maker.options.transform is not None or np.dtype(maker.options.dtype or "float32").itemsize < 4
-    made = (_of_batches if by_numpy else _of_slabs)(tf, maker, _Passes(length, begin, failed))
+    made = (_of_batches if by_numpy and length else _of_slabs)(tf, maker, _Passes(length, begin, failed))
     if len(made.element_spec) == 1:
         made = made.map(lambda x: x)
     made = made.apply(tf.data.experimental.assert_cardinality(length))

@@ -63,6 +63,8 @@ OPTIONS = {
     "a rank": {"shard": (1, 3)},
     "a rank, dropped": {"shard": (2, 3), "drop_remainder": True},
     "transformed": {"transform": shifted, "dtype": "float32"},
+    "a rank, transformed": {"shard": (1, 3), "transform": shifted},
+    "dropped and transformed": {"drop_remainder": True, "transform": shifted, "batch_size": 200},
     "one batch": {"batch_size": 1000},
     "one each": {"batch_size": 1},
 }
@@ -331,8 +333,16 @@ def test_without_tensorflow_the_extra_is_named(sequence, monkeypatch):
         sequence().to_tf_dataset()
 
 
+EMPTY = {
+    "no samples": {"split": (0.5, 0.5)},
+    "no samples to transform": {"split": (0.5, 0.5), "transform": shifted},
+    "no whole batch": {"batch_size": 500, "drop_remainder": True, "dtype": "float16"},
+}
+
+
 @one_size
-def test_an_empty_part_is_an_empty_dataset(sequence):
-    dataset = sequence(split=(0.5, 0.5)).to_tf_dataset()
+@pytest.mark.parametrize("options", EMPTY.values(), ids=EMPTY)
+def test_where_there_is_no_batch_the_dataset_is_empty(sequence, options):
+    dataset = sequence(**options).to_tf_dataset()
     assert int(dataset.cardinality()) == 0
     assert batches(dataset) == []
