@@ -98,6 +98,12 @@ class BatchMaker:
         return self.dealt.steps
 
     @property
+    def stored_arrays(self) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
+        """The shape of a sample and the dtype of each array of a batch of stored values."""
+        x, *beside = (self.store.tables[name].field for name in ("x", *(targets.name for targets in self._beside)))
+        return [(x.sample_shape, x.dtype), *((y.sample_shape, y.encoding.logical_dtype) for y in beside)]
+
+    @property
     def described(self) -> str:
         """What the batches of an epoch follow from beside the seed, in words."""
         options, sizes = self.options, self.sizes
@@ -118,6 +124,17 @@ class BatchMaker:
         if foreseen is not None and foreseen[0] == epoch:
             return foreseen[1]
         return epoch_order(self.sizes, self.options.shuffle or False, self.options.seed, epoch, self.dealt)
+
+    def unfinished(self) -> "BatchMaker":
+        """Return one that makes the same batches of stored values: not scaled, not one-hot, not transformed."""
+        options = replace(self.options, dtype=None, one_hot=False, transform=None)
+        return BatchMaker(self.store, options, threads=self._thread_count)
+
+    def in_one_process(self) -> "BatchMaker":
+        """Return one that makes the same batches and begins no other process."""
+        if self._processes is None:
+            return self
+        return BatchMaker(self.store, self.options, threads=self._thread_count)
 
     def epoch(self, epoch: int = 0, first_step: int = 0, last_step: int | None = None) -> Iterator[Batch]:
         """Yield the batches of an epoch from a step on; the next window is read while the current one is used.
@@ -157,6 +174,23 @@ class BatchMaker:
         self._slab_memory = Buffers(SLABS, SLAB_BYTES)
         values = min(self.options.batch_size, self.sizes.length) * math.prod(self._x.table.field.sample_shape)
         self._batch_memory = Buffers(2, values * np.dtype(self.options.dtype or "u1").itemsize)
+
+    def slabs(self, epoch: int, first_step: int, together: int) -> Generator[tuple[Batch, int], None, None]:
+        """Yield the rest of an epoch in slabs of several batches each.
+
+        Args:
+            epoch: The epoch.
+            first_step: The step to begin at.
+            together: Full batches in a slab; batches of other sizes come alone.
+
+        Yields:
+            The arrays of `epoch`, of several batches one behind the other; and the samples in each of these batches.
+        """
+        full = max(first_step, self.dealt.full)
+        steps = (*range(first_step, full, together), *range(full, self.steps), self.steps)
+        with closing(self._gathered(epoch, steps)) as slabs:
+            for step, slab in zip(steps, slabs, strict=False):
+                yield slab, self.dealt.begin(step + 1) - self.dealt.begin(step)
 
     def _untransformed(self, epoch: int, first_step: int, last_step: int) -> Generator[Batch, None, None]:
         sample_bytes = self._x.table.field.sample_bytes

@@ -18,6 +18,8 @@ pass goes on over several "( )"; a training that is stopped leaves its ")" out. 
 - A pass outside of "( )" that is over after two requests at most was a look-ahead.
 - After a look-ahead or a prediction the next pass begins at the same place. After any other pass, be it cut short, the
   next epoch begins.
+- Where steps_per_epoch does not cut an epoch into whole slices, Keras gets a pass without end. It then takes batches
+  some steps ahead of the training, so that requests do not tell what was used: slices do, the "(" of the pass.
 """
 
 from dataclasses import dataclass
@@ -47,6 +49,9 @@ class Passes:
     place: Place = (0, 0)
     requests: int = 0
     kind: str = "loop"
+    slice: int = 0  # steps of each "( )" in a pass without end; 0 in one that ends with its epoch
+    slices: int = 0  # begun in a pass without end
+    _cut: int = 0  # what slice will be in the next pass
     _announced: str = ""  # what the next pass will be, once Keras has said so
     _ended: bool = False  # Keras' last sign was the end of an epoch
     _asked: bool = False  # num_batches was read since the last request
@@ -61,6 +66,9 @@ class Passes:
     def upcoming(self) -> Place:
         """The place at which a pass begins that begins now."""
         epoch, step = self.place
+        if self.slice and self.kind == "training":
+            more, step = divmod(self.first[1] + self.slices * self.slice, self.steps)
+            return (self.first[0] + more + bool(step), 0)
         if self._was_aside or (self.kind == "loop" and self.requests <= LOOK_AHEAD and step != 0):
             return self.first
         return self.place if step == 0 or not self.requests else (epoch + 1, 0)
@@ -74,6 +82,20 @@ class Passes:
     def _was_aside(self) -> bool:
         return self.kind == "aside" or (self.kind == "unannounced" and self.requests <= LOOK_AHEAD)
 
+    @property
+    def endless(self) -> bool:
+        """Whether the pass that begins next has no end."""
+        return self._cut > 0
+
+    def cut(self, steps: int) -> None:
+        """Note how many steps the epochs of Keras will have; 0 for those of a pass.
+
+        Args:
+            steps: Of each epoch of Keras.
+        """
+        whole = not steps or not (self.upcoming[1] or self.steps % steps)
+        self._cut = 0 if whole or not self.steps else steps
+
     def ask(self) -> None:
         """Note that num_batches was read."""
         self._asked, self._ended = True, False
@@ -82,6 +104,8 @@ class Passes:
         """Note that Keras announces an epoch."""
         self._announced = "training" if self._ended else "aside"
         self._ended = False
+        if not self._asked:
+            self.slices += 1
 
     def end(self) -> None:
         """Note that Keras says an epoch is over."""
@@ -98,7 +122,8 @@ class Passes:
             self.first = self.place = self.upcoming
             self.kind = "loop" if self._looped else self._announced or "unannounced"
             self.requests = 0
-        elif self.requests and self.place[1] == 0:
+            self.slice, self.slices = 0 if self._looped else self._cut, 1
+        elif self.requests and self.place[1] == 0 and not self.slice:
             self.first, self.requests = self.place, 0
         self._asked = self._looped = False
         self._announced = ""
@@ -125,4 +150,5 @@ class Passes:
         epoch, step = place
         self.first = self.place = (epoch, step) if step < self.steps else (epoch + 1, 0)
         self.requests, self.kind = 0, "loop"
+        self.slice = self._cut = 0
         self._asked = self._looped = False

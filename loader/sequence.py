@@ -3,17 +3,16 @@
 import os
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from os import PathLike
-from types import FrameType
 from typing import Any
 
 import keras
 
-from seekless.errors import OptionError
+from seekless.errors import MissingExtraError, OptionError
+from seekless.loader.asking import asks_keras, steps_of_epoch, takes_endless, warn_of_prediction
 from seekless.loader.batches import BatchMaker
 from seekless.loader.mixing import Description, describe
 from seekless.loader.options import WINDOW_BYTES, BatchOptions
@@ -127,13 +126,20 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         return self._passes.length
 
     @property
-    def num_batches(self) -> int:
-        """Batches in a pass. Keras reads this when it begins a pass over the data."""
+    def num_batches(self) -> int | None:
+        """Batches in a pass. Keras reads this when it begins a pass over the data.
+
+        Keras gets None, for a pass without end, where its `steps_per_epoch` do not cut an epoch into whole slices.
+        """
+        frame = sys._getframe(1)
         if self._maker.options.shuffle and not self._warned:
-            self._warn_of_prediction(sys._getframe(1))
+            self._warned = warn_of_prediction(frame, self._maker.options.shuffle)
         with self._alone():
+            steps = steps_of_epoch(frame, self)
+            if steps is not None:
+                self._passes.cut(steps)
             self._passes.ask()
-            return self._passes.length
+            return None if self._passes.endless and takes_endless(frame) else self._passes.length
 
     @property
     def samples(self) -> int:
@@ -171,8 +177,9 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             IndexError: The index is no batch's.
             StoreError: The store is damaged.
         """
-        keras_asks = _asks_keras(sys._getframe(1))
-        if not 0 <= index < self._maker.steps:
+        keras_asks = asks_keras(sys._getframe(1))
+        known = index < self._maker.steps or (keras_asks and self._maker.steps)  # Keras counts on in a pass without end
+        if index < 0 or not known:
             raise IndexError(f"found batch {index}, expected 0 to {self._maker.steps - 1}")
         if self._maker.options.shuffle or keras_asks:
             return self._given(self._next)
@@ -219,21 +226,56 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         Raises:
             OptionError: The state stands amid an epoch whose batches are others than those of this Sequence.
         """
-        if state.steps and state.order and state.order != self._maker.described:
-            raise OptionError(
-                f"state: found step {state.steps} of an epoch of batches by {state.order}, expected by "
-                f"{self._maker.described}; give the options that the state was made with, or one between two epochs"
-            )
-        if not (state.epoch >= 0 and 0 <= state.steps <= self._maker.steps):
-            raise OptionError(
-                f"state: found epoch {state.epoch}, step {state.steps}, expected an epoch from 0 and a step from 0 to "
-                f"{self._maker.steps}"
-            )
+        state.check(self._maker.described, self._maker.steps)
         with self._alone():
             if state.seed != self._maker.options.seed:
                 self._maker = self._maker.with_seed(state.seed)
             self._stream = None
             self._passes.restart((state.epoch, state.steps))
+
+    def to_tf_dataset(self) -> Any:
+        """Return the same batches as a `tf.data.Dataset`, which hands stored values on to TensorFlow to scale them.
+
+        Each iteration is an epoch, the next one of this Sequence (or the rest of one, after `restore`); one that is cut
+        short is used up too. Its batches are those of the Sequence bit for bit.
+
+        Raises:
+            MissingExtraError: TensorFlow is not installed.
+        """
+        from seekless.loader.tensorflow import dataset
+
+        return dataset(self._maker, len(self), self._begin_pass, self._note)
+
+    def to_torch(self) -> Any:
+        """Return the same batches as a `torch.utils.data.IterableDataset`, for a DataLoader with `batch_size=None`.
+
+        Each iteration is an epoch; it counts them itself, from where this Sequence stands. The workers of the loader
+        share the batches of an epoch, see `seekless.loader.torch`.
+
+        Raises:
+            MissingExtraError: PyTorch is not installed.
+
+        Example:
+            >>> loader = torch.utils.data.DataLoader(train.to_torch(), None, num_workers=2)  # doctest: +SKIP
+        """
+        try:
+            from seekless.loader.torch import StoreDataset
+        except ImportError as error:
+            raise MissingExtraError(
+                f'to_torch: found no PyTorch ({error}), expected it; install it with pip install "seekless[torch]"'
+            ) from error
+        return StoreDataset(self._maker, self.upcoming)
+
+    def _begin_pass(self) -> tuple[BatchMaker, Place]:
+        """Give an epoch to someone who makes its batches himself."""
+        with self._alone():
+            self.error = None
+            epoch, step = self._passes.upcoming
+            self._passes.restart((epoch + 1, 0))
+            return self._maker, (epoch, step)
+
+    def _note(self, error: BaseException) -> None:
+        self.error = error
 
     def close(self) -> None:
         """Stop reading ahead, and free what was read; the next request begins to read again where it stands.
@@ -300,22 +342,6 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             self._stream = None
         return batch
 
-    def _warn_of_prediction(self, frame: FrameType | None) -> None:
-        """Warn where it is `predict` that asks: in a random order nobody can tell which prediction is whose."""
-        depth = 2
-        predicting = False
-        while frame is not None and _asks_keras(frame):
-            predicting |= frame.f_code.co_name == "predict"
-            frame, depth = frame.f_back, depth + 1
-        if predicting:
-            self._warned = True
-            warnings.warn(
-                f"predict: found a StoreSequence with shuffle={self._maker.options.shuffle!r}, expected shuffle=False: "
-                "predictions come in the order of its batches, not in that of the store",
-                UserWarning,
-                stacklevel=depth + 1,
-            )
-
     def __getstate__(self) -> dict[str, Any]:
         # A thread that reads ahead and a lock cannot be pickled; a copy opens its own.
         return {**self.__dict__, "_stream": None, "_lock": None, "error": None}
@@ -329,8 +355,3 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         self._stream = None
         self._lock = threading.Lock()
         self._process = os.getpid()
-
-
-def _asks_keras(frame: FrameType) -> bool:
-    """Return whether the code that asks is Keras' own."""
-    return str(frame.f_globals.get("__name__", "")).startswith("keras.")

@@ -25,6 +25,27 @@ class State:
     steps: int
     order: str = ""
 
+    def check(self, order: str, steps: int) -> None:
+        """Refuse to go on from here with other batches.
+
+        Args:
+            order: The options that the batches follow from, in words.
+            steps: Batches in an epoch.
+
+        Raises:
+            OptionError: The state stands amid an epoch of other batches, or at no place of an epoch.
+        """
+        if self.steps and self.order and self.order != order:
+            raise OptionError(
+                f"state: found step {self.steps} of an epoch of batches by {self.order}, expected by {order}; give the "
+                "options that the state was made with, or one between two epochs"
+            )
+        if not (self.epoch >= 0 and 0 <= self.steps <= steps):
+            raise OptionError(
+                f"state: found epoch {self.epoch}, step {self.steps}, expected an epoch from 0 and a step from 0 to "
+                f"{steps}"
+            )
+
     def to_json(self) -> dict[str, Any]:
         """Return it as a dict of plain values."""
         return asdict(self)

@@ -29,6 +29,7 @@ class Targets:
     """
 
     def __init__(self, store: Store, name: str, start: int, stop: int) -> None:
+        self.name = name
         self._reader = store.reader(name)
         self._start, self._stop = start, stop
         self._kept: npt.NDArray[Any] | None = None

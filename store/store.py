@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from seekless.errors import OptionError, StoreNotFoundError
 from seekless.store.blocks import BlockReader, BlockTable
+from seekless.store.held import HeldBlocks
 from seekless.store.kinds import read_store as read
 from seekless.store.schema import Header, boundaries, nearest
 
@@ -41,6 +42,7 @@ class Store:
         self.path = path
         self.header = header
         self.tables = dict(tables)
+        self._held = HeldBlocks(self.tables)
 
     def __len__(self) -> int:
         return self.header.length
@@ -176,7 +178,10 @@ class Store:
     def __getitem__(self, which: int | slice | str) -> Any:
         """Return `(x, y)` of one sample or of a slice, values as the source had them; or a whole field by its name.
 
-        A store without targets gives x alone.
+        A store without targets gives x alone. With `len` this is a random-access source, for Grain or for a map-style
+        DataLoader of PyTorch: threads may share it, and it pickles. Blocks of single samples are held decoded, up to
+        64 MiB in each process, so that neighbours are read once; an order that jumps about in a larger store reads a
+        whole block for each sample, which `batches` and the Sequence do not.
         """
         if isinstance(which, str):
             field = self.reader(which).table.field
@@ -189,8 +194,9 @@ class Store:
         index = operator.index(which)
         if not -len(self) <= index < len(self):
             raise IndexError(f"found sample {index}, expected 0 to {len(self) - 1}")
-        pair = self._pair(index % len(self), index % len(self) + 1)
-        return tuple(values[0] for values in pair) if isinstance(pair, tuple) else pair[0]
+        names = [name for name in ("x", "y") if name in self.tables]
+        one = tuple(self._held.sample(name, index % len(self)) for name in names)
+        return one if len(one) == 2 else one[0]
 
     def _pair(self, start: int, stop: int) -> Any:
         arrays = [

@@ -33,6 +33,7 @@ TOYS = {
     "seek_distance.py": ["--count", "60"],
     "articles.py": ["--count", "200", "--seeds", "2", "--epochs", "1"],
     "accuracy.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
+    "tf_dataset.py": ["--samples", "300", "--repeats", "1"],
     "mixing.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
 }
 MEMORY = ("convert_memory.py", "loader_memory.py")

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from seekless.loader.passes import Passes
 
 
-def play(passes: Passes, signs: str) -> list[tuple[int, int]]:
+def play(passes: Passes, signs: str, cut: int = 0) -> list[tuple[int, int]]:
     """Give Keras' signs as the module draws them, and return the places that the requests got; "R" is a whole pass."""
+    passes.cut(cut)
     places = []
     for sign in signs.replace(" ", ""):
         if sign == "n":
@@ -61,6 +62,50 @@ def test_keras_epochs_are_slices_of_one_pass():
     passes = Passes(6)
     assert play(passes, STARTS["TensorFlow"] + "(nnrr)(rr)(rrn)") == [(0, 0), (0, 1), *whole(0, steps=6)]
     assert play(passes, "(nnrr)(rr)(rrn)") == whole(1, steps=6)
+
+
+ENDLESS = {"TensorFlow": "nnrrn)", "JAX or PyTorch, to build": "n(nrn)", "JAX or PyTorch, built": "nn)"}
+
+
+@pytest.mark.parametrize("start", ENDLESS.values(), ids=ENDLESS)
+@pytest.mark.parametrize("ahead", [0, 1, 9])
+@pytest.mark.parametrize(("slice_", "slices", "after"), [(5, 2, 2), (9, 2, 3), (12, 1, 2), (14, 3, 7), (5, 12, 10)])
+def test_slices_that_do_not_fit_are_those_of_one_pass_whatever_was_taken_ahead(start, ahead, slice_, slices, after):
+    passes = Passes(6)
+    for first in (0, after):
+        play(passes, start, cut=slice_)
+        assert passes.endless
+        places = [passes.begin(), *play_on(passes, "n" + "r" * slice_ + (")(" + "r" * slice_) * (slices - 1))][1:]
+        count = slice_ * slices
+        assert places == [(first + number // 6, number % 6) for number in range(count)]
+        play_on(passes, "r" * ahead + ")")
+        assert passes.upcoming == (first + after, 0)
+    assert play(passes, STARTS["TensorFlow"] + EPOCH)[2:] == whole(2 * after, steps=6)
+
+
+def play_on(passes, signs):
+    """Give signs of a pass that has begun."""
+    cut, passes.cut = passes.cut, lambda steps: None
+    try:
+        return play(passes, signs)
+    finally:
+        passes.cut = cut
+
+
+@pytest.mark.parametrize("fits", [1, 2, 3, 6])
+def test_slices_that_fit_leave_a_pass_its_end(fits):
+    passes = Passes(6)
+    passes.cut(fits)
+    assert not passes.endless
+
+
+def test_the_rest_of_an_epoch_that_is_cut_goes_on_into_the_next():
+    passes = Passes(6)
+    passes.restart((1, 4))
+    play(passes, "nnrrn)", cut=3)
+    assert passes.endless
+    assert play_on(passes, "(nrrr)(rrr") == [(1, 4), (1, 5), *whole(2, steps=6)[:4]]
+    assert passes.upcoming == (3, 0)
 
 
 PREDICTIONS = {"TensorFlow": "nnrr(nnRn)", "JAX or PyTorch": "n(nnRn)"}

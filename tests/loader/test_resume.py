@@ -127,8 +127,19 @@ def test_what_is_counted_is_what_was_trained_on_not_what_keras_took_ahead(tiny_s
     assert counts == [*whole, *((2, number) for number in range(1, 11))]
 
 
-@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras takes one step at once on PyTorch")
+def test_keras_epochs_that_do_not_fit_are_counted_and_gone_on_with(tiny_store):
+    model, train = model_of(), sequence_of(tiny_store)
+    saving = SaveState(train)
+    model.fit(train, epochs=2, steps_per_epoch=9, verbose=0, callbacks=[saving])
+    assert (saving.state().epoch, saving.state().steps) == (1, 5)
+    rest = sequence_of(tiny_store, workers=4)
+    rest.restore(saving.state())
+    model.fit(rest, steps_per_epoch=21, verbose=0)  # the 8 that are left, and an epoch
+    assert weights(model) == trained(tiny_store, epochs=3)
+
+
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")  # Keras', where steps are no multiple of four
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras takes one step at once on PyTorch")
 def test_several_steps_in_one_execution_are_counted_to_the_end_of_the_epoch(tiny_store):
     train = sequence_of(tiny_store)
     saving = SaveState(train)

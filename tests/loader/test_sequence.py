@@ -487,10 +487,44 @@ def test_initial_epoch_names_the_epochs_of_keras_not_ours(sequence, epochs):
     assert equal(model.learn(train, initial_epoch=5, epochs=6), epochs(2, seed=1))
 
 
-def test_a_keras_epoch_longer_than_an_epoch_ends_with_it(sequence, epochs):
+@pytest.mark.parametrize("shuffle", ["window", False], ids=str)
+@pytest.mark.parametrize(("steps", "count", "after"), [(60, 2, 3), (82, 1, 2), (30, 4, 3), (3, 5, 1)])
+def test_keras_epochs_that_do_not_fit_are_slices_of_one_pass(sequence, epochs, shuffle, steps, count, after):
+    options = {"shuffle": shuffle, "seed": 1}
+    train, model = sequence(**options), Seen()
+    for first in (0, after):
+        seen = model.learn(train, epochs=count, steps_per_epoch=steps)
+        assert equal(seen, epochs(*range(first, first + 4), **options)[: steps * count])
+    assert len(train) == train.num_batches == 41
+    assert equal(model.learn(train), epochs(2 * after, **options))
+    with pytest.raises(IndexError, match="found batch 41"):
+        train[41]
+
+
+def test_they_go_on_beside_an_evaluation_and_after_a_stop(sequence, epochs):
+    held, model = sequence(shuffle=False), Seen()
+    train = sequence(seed=1)
+    seen = model.learn(train, epochs=2, steps_per_epoch=50, validation_data=held, validation_steps=41)
+    assert equal(seen, epochs(0, 1, 2, seed=1)[:100])
+    assert equal(model.tested, 2 * epochs(0, shuffle=False))
+    assert equal(model.learn(train, steps_per_epoch=50, callbacks=[StopAt(3)]), epochs(3, seed=1)[:3])
+    assert equal(model.learn(train, steps_per_epoch=50), epochs(5, 6, seed=1)[:50])
+    model.tested.clear()
+    model.evaluate(held, verbose=0)
+    assert equal(model.tested, epochs(0, shuffle=False))
+
+
+def test_an_evaluation_of_more_steps_than_there_are_batches_ends_with_them(sequence, epochs):
+    held, model = sequence(shuffle=False), Seen()
     with pytest.warns(UserWarning, match="ran out of data"):  # Keras' own
-        seen = Seen().learn(sequence(seed=1), epochs=2, steps_per_epoch=60)
-    assert equal(seen, epochs(0, 1, seed=1))
+        model.evaluate(held, steps=60, verbose=0)
+    assert equal(model.tested, epochs(0, shuffle=False))
+
+
+def test_the_rest_of_an_epoch_in_slices_goes_on_into_the_next(sequence, epochs):
+    train = sequence(seed=1)
+    train.restore(train.state_at(1, 30))
+    assert equal(Seen().learn(train, epochs=3, steps_per_epoch=20), epochs(1, 2, 3, seed=1)[30:90])
 
 
 def test_several_workers_and_processes_change_no_batch(sequence, epochs):
