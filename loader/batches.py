@@ -17,6 +17,7 @@ from seekless.loader.arrival import Arrival
 from seekless.loader.gather import DIRECT_BYTES, Scaling, take
 from seekless.loader.options import BatchOptions
 from seekless.loader.order import Order, Sizes, Steps, epoch_order
+from seekless.loader.others import OtherInput
 from seekless.loader.reading import reading
 from seekless.loader.scale import one_hot
 from seekless.loader.targets import Targets
@@ -24,6 +25,7 @@ from seekless.loader.transform import Batch, Transform, TransformProcesses
 from seekless.loader.windows import Plan, Window, Windows
 from seekless.store.blocks import BlockReader
 from seekless.store.buffers import Buffers
+from seekless.store.inputs import as_x
 from seekless.store.store import Store
 from seekless.store.store import open as open_store
 
@@ -54,13 +56,18 @@ class BatchMaker:
     def __init__(self, store: Store, options: BatchOptions, processes: int = 0, threads: int = 1) -> None:
         self.store = store
         self.options = options
-        x = store.header.fields["x"]
+        header = store.header
+        # The largest input is read with all care; the others come beside it, by the same order.
+        *others, largest = sorted(header.inputs, key=lambda name: header.fields[name].sample_bytes)
+        x = header.fields[largest]
         start, stop = store.part(options.split)
         if options.one_hot and store.header.target_kind != "class":
             raise OptionError(f"one_hot: found targets that are no classes in {store.path}, expected classes")
-        self._x = BlockReader(store.tables["x"], verify=options.verify)
-        window = max(1, options.window_bytes // x.sample_bytes)
-        unit = max(1, round(UNIT_BYTES * self._x.table.ratio) // x.sample_bytes)
+        self._x = BlockReader(store.tables[largest], verify=options.verify)
+        self._others = [OtherInput(BlockReader(store.tables[n], verify=options.verify), options.dtype) for n in others]
+        window = max(1, options.window_bytes // header.sample_bytes)
+        # Each input of a unit costs a seek of its own.
+        unit = max(1, round(UNIT_BYTES * self._x.table.ratio * len(header.inputs)) // header.sample_bytes)
         # Where the store lies sorted, or whole groups together, a small window would mix too few places of it.
         first = window // FIRST_SHARE if store.header.shuffled and not store.header.parts else 0
         self.sizes = Sizes.of_part(start, stop, self._x.table.first, window, unit, first)
@@ -74,7 +81,12 @@ class BatchMaker:
         self._process_count = processes
         self._thread_count = threads
         self._windows = Windows(
-            self._x, self._beside, self.sizes, options.window_bytes, options.cache_bytes, threads=max(1, threads)
+            self._x,
+            [*self._others, *self._beside],
+            self.sizes,
+            options.window_bytes * x.sample_bytes // header.sample_bytes,
+            options.cache_bytes,
+            threads=max(1, threads),
         )
         self._scaling = None if options.dtype is None else Scaling(x, options.dtype)
         self._foreseen: tuple[int, Order, Plan] | None = None
@@ -128,8 +140,8 @@ class BatchMaker:
             last_step: The step to end before; None for the end of the epoch.
 
         Yields:
-            (x,), (x, y) or (x, y, sample_weight), as the store has them: x (batch, *sample_shape); y (batch, ...);
-            sample_weight (batch,). The memory of a batch is used again when nobody holds it any more, not before.
+            (x,), (x, y) or (x, y, sample_weight), as the store has them: x (batch, *sample_shape), or a dictionary of
+            several inputs by name; y (batch, ...); sample_weight (batch,). The memory of a batch is used again when nobody holds it any more, not before.
         """
         last_step = self.steps if last_step is None else last_step
         if first_step >= last_step:
@@ -237,10 +249,13 @@ class BatchMaker:
         return x, *beside
 
     def _finished(self, batch: Batch) -> Batch:
-        if not self.options.one_hot:
-            return batch
-        x, y, *weight = batch
-        return (x, one_hot(y, self.store.header.class_count), *weight)
+        x, *beside = batch
+        inputs = {self._x.table.field.name: x}
+        for other in self._others:
+            inputs[other.name] = other.scaled(beside.pop(0))
+        if self.options.one_hot:
+            beside[0] = one_hot(beside[0], self.store.header.class_count)
+        return (as_x(dict(sorted(inputs.items()))), *beside)
 
 
 class _Cursor:
@@ -331,7 +346,8 @@ def batches(
 
     Yields:
         (x, y), or (x,) for a store without targets; (x, y, sample_weight) for one that holds weights. x: float32,
-        (batch, *sample_shape), pictures as 0 to 1; y: int64, (batch,) for classes.
+        (batch, *sample_shape), pictures as 0 to 1, or a dictionary of several inputs by name; y: int64, (batch,) for
+        classes, numbers of the dtype that the source had.
 
     Raises:
         OptionError: An option has a value that cannot be used.

@@ -13,12 +13,13 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from seekless.errors import OptionError, StoreError
+from seekless.store.inputs import INPUTS, input_name
 from seekless.store.lettering import fold, font_for, lines_of
 from seekless.store.pieces import pieces
 from seekless.store.schema import Field
 from seekless.store.store import Store
 
-__all__ = ["Preview", "preview"]
+__all__ = ["Preview", "is_picture", "preview"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -27,6 +28,8 @@ TILE = 128
 NARROWEST = 72  # so that a name fits under a small or thin sample
 MARGIN, LETTERS, LEADING = 12, 13, 17
 GROUND, INK, CHECKS = (250, 250, 250), (40, 40, 40), (224, 255)
+# Of a target that is many numbers, under a sample.
+SHOWN_NUMBERS = 12
 # Samples in memory at one time.
 GROUP_BYTES = 64 << 20
 
@@ -55,6 +58,7 @@ def preview(
     out: str | PathLike[str],
     *,
     of_class: str | int | None = None,
+    of_input: str | None = None,
     count: int = 64,
     seed: int = 0,
     overwrite: bool = False,
@@ -65,6 +69,7 @@ def preview(
         store: The store; its samples are images or 2-D arrays.
         out: The PNG file to make.
         of_class: The name or number of the only class to draw; None for all.
+        of_input: Which of several inputs to draw; None for the only one that is pictures.
         count: How many samples; all, if there are no more.
         seed: Chooses them; the same seed, the same samples.
         overwrite: Replace a file that exists.
@@ -74,21 +79,23 @@ def preview(
 
     Raises:
         StoreError: Samples of this shape are no pictures.
-        OptionError: The file exists, is no PNG or has no folder, there is no such class, or the count is not positive.
+        OptionError: The file exists, is no PNG or has no folder, there is no such class or input, several inputs are
+            pictures, or the count is not positive.
         StoreFormatError: A block is damaged.
     """
     path = Path(out)
     _check_target(path, overwrite=overwrite)
     if count < 1:
         raise OptionError(f"--count: found {count}, expected 1 or more")
-    shape = store.shape[1:]
-    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))):
+    name = _drawn_field(store, of_input)
+    shape = store.header.fields[name].sample_shape
+    if not is_picture(shape):
         raise StoreError(
             f"{store.path}: found samples of shape {shape}, expected pictures to draw: (height, width), or that with "
             "1, 3 or 4 channels; tables and CSV files take another shape by --shape at conversion"
         )
     chosen = _choose(_candidates(store, of_class), count, seed)
-    sheet = _draw(list(_tiles(store, chosen)), _names(store, chosen))
+    sheet = _draw(list(_tiles(store, name, chosen)), _names(store, chosen))
     partial = path.with_name(f"{path.name}.partial")
     try:
         sheet.save(partial, "PNG")
@@ -96,6 +103,32 @@ def preview(
     finally:
         partial.unlink(missing_ok=True)
     return Preview(path, tuple(chosen), sheet.size)
+
+
+def is_picture(shape: tuple[int, ...]) -> bool:
+    """Return whether samples of a shape can be drawn: height x width, or that with 1, 3 or 4 channels."""
+    return min(shape, default=0) > 0 and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)))
+
+
+def _drawn_field(store: Store, of_input: str | None) -> str:
+    """Return the field of x that is drawn."""
+    inputs = store.header.inputs
+    names = ", ".join(map(input_name, inputs))
+    if inputs == ("x",):
+        if of_input is not None:
+            raise OptionError(f"--input: found {of_input!r}, but {store.path} has one input; leave --input out")
+        return "x"
+    if of_input is not None:
+        if f"{INPUTS}{of_input}" not in inputs:
+            raise OptionError(f"--input: found {of_input!r}, expected one of the inputs of {store.path}: {names}")
+        return f"{INPUTS}{of_input}"
+    pictures = [name for name in inputs if is_picture(store.header.fields[name].sample_shape)]
+    if len(pictures) > 1:
+        raise OptionError(
+            f"{store.path}: found the inputs {names}, expected to be told which to draw by --input "
+            + " or --input ".join(map(input_name, pictures))
+        )
+    return pictures[0] if pictures else inputs[0]
 
 
 def _check_target(path: Path, *, overwrite: bool) -> None:
@@ -153,21 +186,25 @@ def _names(store: Store, chosen: Sequence[int]) -> list[tuple[str, str]]:
     if store.header.target_kind == "class":
         names = store.class_names
         return [(str(number) if names is None else names[number], f"class {number}") for number in targets.tolist()]
-    return [(", ".join(f"{value:.4g}" for value in np.atleast_1d(target)), "") for target in targets]
+    return [(_numbers(target.reshape(-1).tolist()), "") for target in targets]
 
 
-def _groups(store: Store, chosen: Sequence[int]) -> Iterator[npt.NDArray[Any]]:
+def _numbers(values: Sequence[float]) -> str:
+    more = ["..."] if len(values) > SHOWN_NUMBERS else []
+    return ", ".join([*(f"{value:.4g}" for value in values[:SHOWN_NUMBERS]), *more])
+
+
+def _groups(store: Store, name: str, chosen: Sequence[int]) -> Iterator[npt.NDArray[Any]]:
     """Yield stored samples, (samples, *sample_shape), a bounded number of bytes at a time."""
-    reader = store.reader("x")
+    reader = store.reader(name)
     step = max(1, GROUP_BYTES // max(1, reader.table.field.sample_bytes))
     for start in range(0, len(chosen), step):
         yield reader.read([(sample, sample + 1) for sample in chosen[start : start + step]])
 
 
-def _tiles(store: Store, chosen: Sequence[int]) -> Iterator[Image.Image]:
-    field = store.header.fields["x"]
-    low, high = _ends(field, _groups(store, chosen))
-    for group in _groups(store, chosen):
+def _tiles(store: Store, name: str, chosen: Sequence[int]) -> Iterator[Image.Image]:
+    low, high = _ends(store.header.fields[name], _groups(store, name, chosen))
+    for group in _groups(store, name, chosen):
         for sample in group:
             yield _tile(_pixels(sample, low, high))
 
