@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import pytest
 
-TESTS = [Path(__file__).parent / "loader" / name for name in ("test_sequence.py", "test_resume.py")]
+TESTS = [Path(__file__).parent / "loader" / name for name in ("test_sequence.py", "test_resume.py", "test_inputs.py")]
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
