@@ -110,17 +110,16 @@ def test_a_store_without_targets_gives_the_dictionary_alone(tmp_path):
 def test_weights_weigh(tmp_path):
     """With every weight on the samples of one target, that is what is learnt."""
     y = (NUMBER % 2).astype(np.float32)
-    losses = {}
-    for name, weight in {"none": None, "odd": NUMBER % 2, "even": 1 - NUMBER % 2}.items():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    learnt = {}
+    for name, weight in {"odd": NUMBER % 2, "even": 1 - NUMBER % 2}.items():
         seekless.write(tmp_path / f"{name}.h5", np.ones((N, 1)), y, sample_weight=weight, compression="none")
-        keras.utils.set_random_seed(1)
-        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
-        model.compile(keras.optimizers.SGD(0.1), "mse")
-        model.fit(seekless.StoreSequence(tmp_path / f"{name}.h5", 50), epochs=20, verbose=0)
-        losses[name] = float(model.predict(np.ones((1, 1)), verbose=0)[0, 0])
-    assert losses["odd"] == pytest.approx(1, abs=1e-3)
-    assert losses["even"] == pytest.approx(0, abs=1e-3)
-    assert 0.2 < losses["none"] < 0.8
+        model.set_weights([np.full((1, 1), 0.5)])
+        model.fit(seekless.StoreSequence(tmp_path / f"{name}.h5", 10), epochs=4, verbose=0)
+        learnt[name] = float(model.get_weights()[0][0, 0])
+    assert learnt["odd"] == pytest.approx(1, abs=0.02)
+    assert learnt["even"] == pytest.approx(0, abs=0.02)
 
 
 def double(x, y, rng):
@@ -135,11 +134,8 @@ def shorter(x, y, rng):
     return {**x, "age": x["age"][1:]}, y
 
 
-@pytest.mark.parametrize("processes", [False, True])
-def test_a_transform_gets_the_dictionary(path, processes, reading):
-    sequence = seekless.StoreSequence(
-        path, 50, shuffle=False, transform=double, use_multiprocessing=processes, one_hot=True
-    )
+def test_a_transform_gets_the_dictionary(path):
+    sequence = seekless.StoreSequence(path, 50, shuffle=False, transform=double, one_hot=True)
     x, y, weight = sequence[1]
     plain, _, kept = seekless.StoreSequence(path, 50, shuffle=False)[1]
     assert np.array_equal(x["age"], plain["age"] + 2)
