@@ -18,16 +18,15 @@ from seekless.store.lettering import fold, font_for, lines_of
 from seekless.store.pieces import pieces
 from seekless.store.schema import Field
 from seekless.store.store import Store
+from seekless.store.tile import is_picture, pixels, tile
 
-__all__ = ["Preview", "is_picture", "preview"]
-
-Pixels = npt.NDArray[np.uint8]
+__all__ = ["Preview", "preview"]
 
 # Of a sheet, in pixels.
 TILE = 128
 NARROWEST = 72  # so that a name fits under a small or thin sample
 MARGIN, LETTERS, LEADING = 12, 13, 17
-GROUND, INK, CHECKS = (250, 250, 250), (40, 40, 40), (224, 255)
+GROUND, INK = (250, 250, 250), (40, 40, 40)
 # Of a target that is many numbers, under a sample.
 SHOWN_NUMBERS = 12
 # Samples in memory at one time.
@@ -103,11 +102,6 @@ def preview(
     finally:
         partial.unlink(missing_ok=True)
     return Preview(path, tuple(chosen), sheet.size)
-
-
-def is_picture(shape: tuple[int, ...]) -> bool:
-    """Return whether samples of a shape can be drawn: height x width, or that with 1, 3 or 4 channels."""
-    return min(shape, default=0) > 0 and (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)))
 
 
 def _drawn_field(store: Store, of_input: str | None) -> str:
@@ -206,7 +200,7 @@ def _tiles(store: Store, name: str, chosen: Sequence[int]) -> Iterator[Image.Ima
     low, high = _ends(store.header.fields[name], _groups(store, name, chosen))
     for group in _groups(store, name, chosen):
         for sample in group:
-            yield _tile(_pixels(sample, low, high))
+            yield tile(pixels(sample, low, high), TILE)
 
 
 def _ends(field: Field, groups: Iterator[npt.NDArray[Any]]) -> tuple[float, float]:
@@ -220,39 +214,6 @@ def _ends(field: Field, groups: Iterator[npt.NDArray[Any]]) -> tuple[float, floa
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
     return (low, high) if low < high else (min(low, 0.0), max(high, 1.0))
-
-
-def _pixels(sample: npt.NDArray[Any], low: float, high: float) -> Pixels:
-    """Return uint8, (height, width) or (height, width, 3 or 4); what is not a number is black."""
-    if sample.dtype == np.uint8 and (low, high) == (0, 255):
-        pixels = sample
-    else:
-        # Halved first: the difference of two large doubles may be infinite.
-        half = (sample.astype(np.float64) / 2 - low / 2) / (high / 2 - low / 2)
-        pixels = np.rint(np.nan_to_num(half, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1) * 255).astype(np.uint8)
-    return pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
-
-
-def _tile(pixels: Pixels) -> Image.Image:
-    """Return a picture of at most TILE x TILE pixels: small ones are enlarged by a whole factor, large ones reduced."""
-    image = Image.fromarray(pixels)
-    longest = max(image.size)
-    if longest <= TILE:
-        factor = TILE // longest
-        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-    else:
-        size = [max(1, round(side * TILE / longest)) for side in image.size]
-        image = image.resize((size[0], size[1]), Image.Resampling.BOX, reducing_gap=2.0)
-    if image.mode == "RGBA":
-        image = Image.alpha_composite(_checkerboard(image.size), image)
-    return image.convert("RGB")
-
-
-def _checkerboard(size: tuple[int, int]) -> Image.Image:
-    """Return what shows through where samples are transparent."""
-    rows, columns = np.ogrid[: size[1], : size[0]]
-    light = np.where((rows // 8 + columns // 8) % 2, *CHECKS).astype(np.uint8)
-    return Image.fromarray(light).convert("RGBA")
 
 
 def _columns(count: int, proportion: float) -> int:
@@ -272,10 +233,10 @@ def _draw(tiles: Sequence[Image.Image], names: Sequence[tuple[str, str]]) -> Ima
     rows = -(-len(tiles) // columns)
     sheet = Image.new("RGB", (MARGIN + columns * (wide + MARGIN), MARGIN + rows * (high + below + MARGIN)), GROUND)
     draw = ImageDraw.Draw(sheet)
-    for place, (tile, lines) in enumerate(zip(tiles, texts, strict=True)):
+    for place, (picture, lines) in enumerate(zip(tiles, texts, strict=True)):
         left = MARGIN + place % columns * (wide + MARGIN)
         top = MARGIN + place // columns * (high + below + MARGIN)
-        sheet.paste(tile, (left + (wide - tile.width) // 2, top + high - tile.height))
+        sheet.paste(picture, (left + (wide - picture.width) // 2, top + high - picture.height))
         for number, line in enumerate(lines):
             at = (left + (wide - font.getlength(line)) / 2, top + high + 4 + number * LEADING)
             draw.text(at, line, fill=INK, font=font)

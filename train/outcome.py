@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from seekless.store.tile import is_picture
 from seekless.train.targets import Targets
-from seekless.train.tile import is_picture, tile
+from seekless.train.tile import tile
 
 __all__ = ["Mistake", "Outcome", "class_probabilities", "examine"]
 
