@@ -141,7 +141,8 @@ class BatchMaker:
 
         Yields:
             (x,), (x, y) or (x, y, sample_weight), as the store has them: x (batch, *sample_shape), or a dictionary of
-            several inputs by name; y (batch, ...); sample_weight (batch,). The memory of a batch is used again when nobody holds it any more, not before.
+            several inputs by name; y (batch, ...); sample_weight (batch,). The memory of a batch is used again when
+            nobody holds it any more, not before.
         """
         last_step = self.steps if last_step is None else last_step
         if first_step >= last_step:

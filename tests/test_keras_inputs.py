@@ -10,7 +10,6 @@ import seekless
 from seekless.errors import LoaderError
 from seekless.loader.batches import BatchMaker
 from seekless.loader.options import BatchOptions
-from seekless.store.blocks import BlockReader
 
 N, BATCH = 203, 10
 NUMBER = np.arange(N)
@@ -61,20 +60,6 @@ def test_a_window_counts_the_bytes_of_all_inputs(path):
     assert maker.store.header.sample_bytes == 12 + 2
     assert maker.sizes.window == 600 // 14
     assert seekless.StoreSequence(path, BATCH, window_bytes=600).describe().window_bytes <= 600
-
-
-def test_an_epoch_reads_each_block_of_each_input_once(path, monkeypatch):
-    read, opened = [], BlockReader.read
-
-    def noting(self, ranges, *others, **options):
-        read.extend((self.table.field.name, *pair) for pair in ranges)
-        return opened(self, ranges, *others, **options)
-
-    monkeypatch.setattr(BlockReader, "read", noting)
-    list(seekless.open(path).batches(BATCH, window_bytes=600))
-    for name in ("x/age", "x/image"):
-        samples = sorted(number for field, start, stop in read if field == name for number in range(start, stop))
-        assert samples == NUMBER.tolist()
 
 
 @pytest.mark.parametrize("as_dict", [False, True], ids=["a list of inputs", "a dictionary"])
