@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from seekless.convert.options import Options
 from seekless.errors import OptionError, StoreError
 from seekless.source.targets import Targets
+from seekless.store.inputs import input_name
 from seekless.store.kinds import suffix_of
 from seekless.store.schema import Header
 from seekless.store.store import Store
 
-__all__ = ["check_alike", "joined_keys", "joined_options", "joined_targets", "part_ends"]
+__all__ = ["check_alike", "joined_keys", "joined_options", "joined_targets", "joined_weights", "part_ends"]
 
 # What a rewritten store records of its own making; everything else as its sources say.
 OWN_OPTIONS = ("compression", "block_bytes", "shard_bytes")
@@ -45,21 +47,29 @@ def check_alike(stores: Sequence[Store]) -> None:
                 )
 
 
-_WORDS = ("samples of {}", "values of {}", "--scale {}", "{}", "targets of shape {}", "{}", "{}")
+_WORDS = ("{}", "samples of {}", "values of {}", "--scale {}", "{}", "targets of shape {}", "{}", "{}", "{}", "{}")
 
 
 def _facts(store: Store) -> tuple[str, ...]:
     """Return what must agree among stores, in words."""
-    header, x = store.header, store.header.fields["x"]
+    header = store.header
+    x = [header.fields[name] for name in header.inputs]
+    y = header.fields.get("y")
     kinds = {"class": "classes as targets", "number": "numbers as targets"}
     named = "" if header.target_kind != "class" else "classes with names"
+    weights = header.fields.get("sample_weight")
     return (
-        f"shape {' x '.join(map(str, x.sample_shape))}" if x.sample_shape else "one value",
-        x.encoding.logical_dtype.name,
-        str(x.scale),
+        "one input" if "x" in header.fields else f"the inputs {', '.join(map(input_name, header.inputs))}",
+        " and ".join(
+            f"shape {' x '.join(map(str, one.sample_shape))}" if one.sample_shape else "one value" for one in x
+        ),
+        " and ".join(one.encoding.logical_dtype.name for one in x),
+        " and ".join(str(one.scale) for one in x),
         kinds.get(header.target_kind, "no targets"),
-        str(header.fields["y"].sample_shape if "y" in header.fields else ()),
+        str(() if y is None else y.sample_shape),
+        "no targets" if y is None else f"targets of {y.encoding.logical_dtype.name}",
         named if header.class_names is not None else named.replace("with", "without"),
+        "no weights of samples" if weights is None else f"weights of {weights.dtype.name}",
         _parts_in_words(header),
     )
 
@@ -117,7 +127,8 @@ def joined_targets(stores: Sequence[Store]) -> Targets | None:
     header = stores[0].header
     if "y" not in header.fields:
         return None
-    values = [store.read("y", 0, len(store)) for store in stores]
+    decode = header.fields["y"].encoding.decode
+    values = [decode(store.read("y", 0, len(store))) for store in stores]
     count, names = max(store.header.class_count for store in stores), None
     if header.class_names is not None:
         number_of: dict[str, int] = {}
@@ -126,6 +137,17 @@ def joined_targets(stores: Sequence[Store]) -> Targets | None:
             values[at] = np.array(own, np.int64)[values[at]]
         count, names = len(number_of), tuple(number_of)
     return Targets(np.concatenate(values), header.target_kind, count, names)
+
+
+def joined_weights(stores: Sequence[Store]) -> npt.NDArray[Any] | None:
+    """Return the weights of all samples, store by store; None for stores without.
+
+    Args:
+        stores: Stores that are alike.
+    """
+    if "sample_weight" not in stores[0].header.fields:
+        return None
+    return np.concatenate([store.read("sample_weight", 0, len(store)) for store in stores])
 
 
 def part_ends(stores: Sequence[Store]) -> tuple[int, ...]:

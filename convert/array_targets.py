@@ -1,6 +1,6 @@
-"""The targets and keys that come as arrays: what is a class and what a number, and which names samples get."""
+"""The targets, weights and keys that come as arrays: what is a class and what a number, and which names samples get."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,24 +9,29 @@ import numpy.typing as npt
 from seekless.errors import OptionError
 from seekless.source.targets import MOST_CLASSES, Targets
 
-__all__ = ["keys_from", "label_array", "targets_from"]
+__all__ = ["keys_from", "label_array", "targets_from", "weights_from"]
 
 TARGET_TYPES = (None, "class", "number")
 
 
 def label_array(values: Any, name: str) -> npt.NDArray[Any]:
-    """Return targets or keys as an array of text or of numbers.
+    """Return targets, weights or keys as an array of text or of numbers.
 
     Args:
         values: Anything that `numpy.asarray` takes.
-        name: What they are, for the message: "y" or "key".
+        name: What they are, for the message: "y", "sample_weight" or "key".
 
     Returns:
-        <U, bool, integers or floats; (N,) or (N, outputs).
+        <U, bool, integers or floats; (N,) or (N, ...).
 
     Raises:
         OptionError: They are something else.
     """
+    if isinstance(values, Mapping):
+        raise OptionError(
+            f"{name}: found a mapping of {', '.join(map(str, values))}, expected one array: a store holds one target a "
+            "sample; put several outputs side by side as columns, and take them apart by transform="
+        )
     try:
         array = _decoded(np.asarray(values))
     except UnicodeDecodeError as error:
@@ -56,10 +61,10 @@ def _decoded(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def targets_from(
     y: npt.NDArray[Any] | None, class_names: Sequence[str] | None = None, target_type: str | None = None
 ) -> Targets | None:
-    """Tell what targets are: integers and text are classes, floats numbers, several columns a vector of numbers.
+    """Tell what targets are: integers and text are classes, floats numbers, several values a sample numbers.
 
     Args:
-        y: (N,), or (N, outputs), as `label_array` gives it; (N, 1) is taken for (N,). None for a store without targets.
+        y: (N,), or (N, ...), as `label_array` gives it; (N, 1) is taken for (N,). None for a store without targets.
         class_names: The names of the classes 0, 1, ...; None for none, or for those in y, sorted.
         target_type: "class" or "number"; None to tell from the dtype.
 
@@ -75,7 +80,7 @@ def targets_from(
         return None
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    if y.ndim > 2 or 0 in y.shape:
+    if 0 in y.shape:
         raise OptionError(f"y: found shape {y.shape}, expected (samples,) or (samples, outputs)")
     if _are_numbers(y, target_type):
         if names is not None:
@@ -86,7 +91,7 @@ def targets_from(
 
 def _are_numbers(y: npt.NDArray[Any], target_type: str | None) -> bool:
     """Return whether targets are numbers rather than classes."""
-    several = y.ndim == 2
+    several = y.ndim > 1
     if several and target_type == "class":
         raise OptionError(f"y: found shape {y.shape} for classes, expected (samples,)")
     if y.dtype.kind == "U":
@@ -172,7 +177,37 @@ def _classes(y: npt.NDArray[Any], names: tuple[str, ...] | None) -> Targets:
 
 
 def _numbers(y: npt.NDArray[Any]) -> Targets:
-    values = y.astype(np.float64)
+    _check_finite(y, "y", "target")
+    return Targets(np.ascontiguousarray(y, y.dtype.newbyteorder("<")), "number")
+
+
+def weights_from(weights: npt.NDArray[Any] | None, y: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+    """Return the weights of all samples.
+
+    Args:
+        weights: (N,), as `label_array` gives it; (N, 1) is taken for (N,). None for a store without weights.
+        y: The targets, which a weight is nothing without.
+
+    Returns:
+        (N,), float32 if they came so, else float64.
+
+    Raises:
+        OptionError: A weight is no finite number, or there are no targets.
+    """
+    if weights is None:
+        return None
+    if y is None:
+        raise OptionError("sample_weight: found without y, expected the targets whose loss it is to weigh as y")
+    if weights.ndim == 2 and weights.shape[1] == 1:
+        weights = weights[:, 0]
+    if weights.ndim != 1 or weights.dtype.kind == "U":
+        raise OptionError(
+            f"sample_weight: found {weights.dtype} of shape {weights.shape}, expected one number a sample"
+        )
+    _check_finite(weights, "sample_weight", "weight")
+    return weights.astype(np.float32 if weights.dtype.newbyteorder("=") == np.float32 else np.float64)
+
+
+def _check_finite(values: npt.NDArray[Any], name: str, what: str) -> None:
     if not np.isfinite(values).all():
-        raise OptionError("y: found a target that is not a finite number, expected finite numbers")
-    return Targets(values, "number")
+        raise OptionError(f"{name}: found a {what} that is not a finite number, expected finite numbers")

@@ -1,9 +1,10 @@
 """A store made of arrays that a program has, whole or batch by batch, as one call."""
 
+import contextlib
 import dataclasses
 import operator
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,29 +13,30 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.convert.array_parts import Arrays, Batches, given, part_bytes
-from seekless.convert.array_targets import keys_from, targets_from
+from seekless.convert.array_targets import keys_from, targets_from, weights_from
 from seekless.convert.contents import (
     Contents,
-    StoreSummary,
+    Input,
     checked_options,
     encoded_keys,
+    new_scatters,
     parts_ends,
+    summary_of,
     write_contents,
 )
-from seekless.convert.narrow import candidates, proved, smallest
 from seekless.convert.options import Options, Summary
 from seekless.convert.pictures import picture_scale
+from seekless.convert.proof import Proof
 from seekless.convert.scatter import Scatter, unstamped
 from seekless.convert.spool import Spool
 from seekless.convert.target import Target, writing
-from seekless.convert.wanted import Tried, choose, try_encodings, wanted_encodings
 from seekless.errors import OptionError
 from seekless.progress import Pass
 from seekless.source.permutation import random_positions
 from seekless.source.targets import Targets
 from seekless.store.encoding import Encoding
+from seekless.store.inputs import INPUTS, input_name
 from seekless.store.kinds import suffix_of
-from seekless.store.store import open as open_store
 
 __all__ = ["write"]
 
@@ -48,30 +50,34 @@ def write(
     x: Any,
     y: Any = None,
     *,
+    sample_weight: Any = None,
     key: Any = None,
     shuffle: bool = True,
     class_names: Sequence[str] | None = None,
     target_type: str | None = None,
-    scale: int | None = None,
+    scale: int | Mapping[str, int] | None = None,
     **options: Any,
 ) -> Summary:
     """Write arrays to a store: in random order, in large blocks, each value in the smallest dtype that gives it back.
 
     Samples come whole or batch by batch, in bounded memory either way, and the same samples give the same bytes.
-    Targets and keys of all samples are held in memory.
+    Targets, weights and keys of all samples are held in memory.
 
     Args:
         store: What to make: an `.h5` file or an `.npy.d` folder.
         x: The samples: bool, integers or floats of up to 64 bits, (N, *sample_shape): anything that `numpy.asarray`
-            takes, also a `numpy.memmap` or an h5py dataset, which are read slice by slice. Or an iterator of batches:
-            x alone, (x, y), or mappings with "x" and perhaps "y" and "key".
-        y: The targets, (N,) or (N, outputs): integers from 0 and text are classes, floats numbers; None for none.
+            takes, also a `numpy.memmap` or an h5py dataset, which are read slice by slice. Of a model with several
+            inputs a mapping of such arrays by the names of its inputs. Or an iterator of batches: x alone, (x, y),
+            (x, y, sample_weight), or mappings with "x" and perhaps "y", "sample_weight" and "key".
+        y: The targets, (N,) or (N, ...): integers from 0 and text are classes, floats numbers, and so are several
+            values a sample of any dtype, which they keep; None for none.
+        sample_weight: What the loss of each sample is to be multiplied by, (N,); the third item of each batch.
         key: A name for each sample, (N,), text or whole numbers, each once; None for numbers with leading zeros.
         shuffle: Draw a random order from the keys and the seed; else samples stay in theirs.
         class_names: The names of the classes 0, 1, ...
         target_type: "class" or "number"; None to tell from the dtype of y.
-        scale: What training divides values by; None for 255 or 65535 for pictures, else 1. Pictures are uint8 or
-            uint16 of shape (height, width), or that and 1, 3 or 4 channels.
+        scale: What training divides values by, or a mapping of that for some of several inputs; None for 255 or 65535
+            for pictures, else 1. Pictures are uint8 or uint16 of shape (height, width), or that and 1, 3 or 4 channels.
         **options: Fields of `seekless.convert.options.Options`: seed, test_fraction, memory, dtype, lossy, compression,
             block_bytes, shard_bytes, temp, overwrite, progress (False unless it is given).
 
@@ -85,34 +91,42 @@ def write(
     """
     start = time.perf_counter()
     how = checked_options({"progress": False, **options}, ALLOWED, "seekless.write")
-    if scale is not None:
-        scale = _checked_scale(scale)
     path = Path(store)
     suffix_of(path)
-    samples = given(x, y, key)
+    samples = given(x, y, key, sample_weight)
+    scales = _checked_scales(scale, samples)
     with writing(path, overwrite=how.overwrite, temp=how.temp) as target:
-        if isinstance(samples, Arrays):
-            targets_from(samples.y, class_names, target_type)  # what is wrong with them is said before x is read
+        if isinstance(samples, Arrays):  # what is wrong with them is said before x is read
+            targets_from(samples.y, class_names, target_type)
+            weights_from(samples.sample_weight, samples.y)
         target.start()
         taking = _Taking(samples, how, shuffle=bool(shuffle))
-        scatter = taking.scattered(target)
+        scatters = taking.scattered(target)
         targets = targets_from(samples.y, class_names, target_type)
-        contents = taking.contents(targets, scale)
-        written = write_contents(target, contents, scatter, how)
-    return StoreSummary(
-        store=path,
-        samples=samples.length,
-        skipped=0,
-        field=written.header.fields["x"],
-        why_codec=written.why,
-        lossy=how.lossy,
-        shards=written.shards,
-        classes=written.header.class_count,
-        bytes_in=taking.bytes_in,
-        bytes_out=open_store(path).nbytes,
-        seconds=time.perf_counter() - start,
-        why_dtype="" if contents.encoding.dtype != taking.dtype else _why(how),
-    )
+        contents = taking.contents(targets, weights_from(samples.sample_weight, samples.y), scales)
+        written = write_contents(target, contents, scatters, how)
+    return summary_of(path, written, start, lossy=how.lossy, bytes_in=taking.bytes_in, whys=taking.whys())
+
+
+def _checked_scales(scale: Any, samples: Arrays | Batches) -> dict[str, int]:
+    """Return the scales that are said, by field; "" stands for all others."""
+    if scale is None:
+        return {}
+    if not isinstance(scale, Mapping):
+        return {"": _checked_scale(scale)}
+    scales = {f"{INPUTS}{name}": _checked_scale(value) for name, value in scale.items()}
+    if isinstance(samples, Arrays):
+        _check_known(scales, samples.inputs)
+    return scales
+
+
+def _check_known(scales: Mapping[str, int], fields: Iterable[str]) -> None:
+    known = list(fields)
+    for field in scales:
+        if field and field not in known:
+            raise OptionError(
+                f"scale: found the input {input_name(field)!r}, expected some of {', '.join(map(input_name, known))}"
+            )
 
 
 def _checked_scale(scale: Any) -> int:
@@ -125,17 +139,10 @@ def _checked_scale(scale: Any) -> int:
     return number
 
 
-def _why(how: Options) -> str:
-    if how.dtype != "auto":
-        return "as asked for"
-    return "as it came; nothing smaller gives every value back bit for bit"
-
-
 class _Taking:
     """Takes samples: proves how small they can be stored, and puts them in their order.
 
     Attributes:
-        dtype: The dtype they come in.
         bytes_in: Their bytes.
 
     Args:
@@ -148,107 +155,106 @@ class _Taking:
         self._samples = samples
         self._how = how
         self._shuffle = shuffle
-        self._shape: tuple[int, ...] = ()
-        self._proved = -1
-        self._tried: tuple[Tried, ...] = ()
+        self._proofs: dict[str, Proof] = {}
+        self._encodings: dict[str, Encoding] = {}
         self._keys: list[str] = []
         self._positions = np.empty(0, np.int64)
-        self.dtype = np.dtype(np.uint8)
         self.bytes_in = 0
 
-    def scattered(self, target: Target) -> Scatter:
+    def scattered(self, target: Target) -> dict[str, Scatter]:
         """Read all samples once.
 
         Args:
             target: Where partition files go.
+
+        Returns:
+            Those of each input, by field.
         """
         samples = self._samples
         if isinstance(samples, Arrays):
             self._draw()
-            scatter = Scatter(samples.length, self._how.memory, target.parts)
-            return self._fill(scatter, self._encoded())
+            scatters = new_scatters(samples.inputs, samples.length, self._how, target)
+            for field, start, stored, encoding in self._encoded():
+                self._scatter(scatters[field], start, stored, encoding)
+            return scatters
         # Their number is known at the end, and by it the keys and the order.
-        with Spool(self._how.memory, target.partial.parent) as spool:
-            for stored, encoding in self._encoded():
-                spool.add(stored, encoding)
+        with contextlib.ExitStack() as stack:
+            spools: dict[str, Spool] = {}
+            for field, _, stored, encoding in self._encoded():
+                if not spools:
+                    share = self._how.memory // len(samples.inputs)
+                    spools = {name: stack.enter_context(Spool(share, target.partial.parent)) for name in samples.inputs}
+                spools[field].add(stored, encoding)
             self._draw()
-            return self._fill(Scatter(samples.length, self._how.memory, target.parts), spool.pieces())
+            scatters = new_scatters(samples.inputs, samples.length, self._how, target)
+            for field, spool in spools.items():
+                start = 0
+                for stored, encoding in spool.pieces():
+                    self._scatter(scatters[field], start, stored, encoding)
+                    start += len(stored)
+            return scatters
 
-    def contents(self, targets: Targets | None, scale: int | None) -> Contents:
+    def contents(
+        self, targets: Targets | None, weights: npt.NDArray[Any] | None, scales: Mapping[str, int]
+    ) -> Contents:
         """Return what the store will hold.
 
         Args:
             targets: The targets, in the order in which samples came.
-            scale: What training divides values by, if it is said.
+            weights: The weights, likewise.
+            scales: What training divides values by, where it is said, by field; "" for all others.
         """
         order = np.argsort(self._positions)
         if targets is not None:
             targets = dataclasses.replace(targets, values=targets.values[order])
-        length = len(order)
         recorded = self._how.recorded()
         for name in ("on_error", "group_by"):
             recorded.pop(name)
+        _check_known(scales, self._proofs)
+        self._encodings = {field: proof.encoding(self._keys) for field, proof in self._proofs.items()}
         return Contents(
-            shape=self._shape,
-            encoding=self._encoding(),
-            scale=picture_scale(self._shape, self.dtype) if scale is None else scale,
+            inputs={
+                field: Input(proof.shape, self._encodings[field], _scale(field, proof, scales))
+                for field, proof in self._proofs.items()
+            },
             keys=encoded_keys(self._keys, order),
             targets=targets,
+            weights=None if weights is None else weights[order],
             shuffled=self._shuffle,
-            ends=parts_ends(length, self._how.test_fraction),
+            ends=parts_ends(len(order), self._how.test_fraction),
             options=recorded,
         )
+
+    def whys(self) -> dict[str, str]:
+        """Return why each input is stored in the dtype that it came in; "" for one that is not."""
+        return {
+            field: self._proofs[field].why if encoding.dtype == self._proofs[field].dtype else ""
+            for field, encoding in self._encodings.items()
+        }
 
     def _draw(self) -> None:
         length = self._samples.length
         self._keys = keys_from(self._samples.key, length)
         self._positions = random_positions(self._keys, self._how.seed) if self._shuffle else np.arange(length)
 
-    def _fill(self, scatter: Scatter, pieces: Iterator[tuple[npt.NDArray[Any], Encoding]]) -> Scatter:
-        start = 0
-        for stored, encoding in pieces:
-            scatter.add(unstamped(self._positions[start : start + len(stored)], stored, encoding))
-            start += len(stored)
-        return scatter
+    def _scatter(self, scatter: Scatter, start: int, stored: npt.NDArray[Any], encoding: Encoding) -> None:
+        scatter.add(unstamped(self._positions[start : start + len(stored)], stored, encoding))
 
-    def _encoded(self) -> Iterator[tuple[npt.NDArray[Any], Encoding]]:
-        """Yield the samples in order, each part in the smallest encoding that gives all of it back."""
+    def _encoded(self) -> Iterator[tuple[str, int, npt.NDArray[Any], Encoding]]:
+        """Yield the samples in order: field, number of the first, and some of them in their smallest encoding."""
         total = self._samples.length or None
         start = 0
         with Pass("reading", total, self._how.progress) as bar:
-            for values in self._samples.parts(part_bytes(self._how.memory)):
-                self._shape, self.dtype = values.shape[1:], values.dtype
-                yield self._encode(values, start)
-                start += len(values)
-                self.bytes_in += values.nbytes
-                bar.add(len(values), values.nbytes)
-
-    def _encode(self, values: npt.NDArray[Any], start: int) -> tuple[npt.NDArray[Any], Encoding]:
-        if self._how.dtype != "auto":
-            indices = np.arange(start, start + len(values))
-            tried = try_encodings(values, indices, wanted_encodings(self._how.dtype, values.dtype))
-            before = self._tried or tried
-            self._tried = tuple(one + other for one, other in zip(before, tried, strict=True))
-        if values.dtype.kind == "b":
-            encoding = _bool_encoding(values.dtype)
-        else:
-            held = proved(values)
-            self._proved &= held
-            encoding = candidates(values.dtype)[smallest(held)]
-        stored = encoding.encode(values)
-        # A program may change its arrays while they wait here.
-        return (stored.copy() if np.may_share_memory(stored, values) else stored), encoding
-
-    def _encoding(self) -> Encoding:
-        """Return the encoding of the dtype that is asked for, else the smallest that gives every value back."""
-        if self._how.dtype != "auto":
-            encodings = wanted_encodings(self._how.dtype, self.dtype)
-            return choose(encodings, self._tried, self._keys, lossy=self._how.lossy)
-        if self.dtype.kind == "b":
-            return _bool_encoding(self.dtype)
-        return candidates(self.dtype)[smallest(self._proved)]
+            for part in self._samples.parts(part_bytes(self._how.memory)):
+                for field, values in part.items():
+                    proof = self._proofs.setdefault(field, Proof(field, self._how))
+                    yield field, start, *proof.encode(values, start)
+                count, nbytes = len(values), sum(values.nbytes for values in part.values())
+                start += count
+                self.bytes_in += nbytes
+                bar.add(count, nbytes)
 
 
-def _bool_encoding(dtype: np.dtype[Any]) -> Encoding:
-    """Return the one encoding of truth values: as 0 and 1, which every HDF5 tool reads as numbers."""
-    return Encoding(np.dtype(np.uint8), dtype)
+def _scale(field: str, proof: Proof, scales: Mapping[str, int]) -> int:
+    said = scales.get(field, scales.get(""))
+    return picture_scale(proof.shape, proof.dtype) if said is None else said

@@ -35,6 +35,7 @@ def info(store: str, *, as_json: bool, scan: bool | None, debug: bool) -> None:
 @click.argument("store")
 @click.argument("out", metavar="OUT.png")
 @click.option("--class", "of_class", metavar="NAME_OR_NUMBER", help="Draw only samples of this class.")
+@click.option("--input", "of_input", metavar="NAME", help="Which of several inputs; default: the one of pictures.")
 @click.option("--count", default=64, show_default=True, help="How many samples.")
 @click.option("--seed", default=0, show_default=True, help="Chooses them; the same seed, the same samples.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.png if it exists.")

@@ -22,6 +22,7 @@ from seekless.source.open import SourceOptions, open_source
 from seekless.source.place import place_of
 from seekless.source.samples import BadSample, Source
 from seekless.source.targets import Targets
+from seekless.store.inputs import input_name
 from seekless.store.pieces import pieces
 from seekless.store.schema import Header
 from seekless.store.store import Store
@@ -104,13 +105,19 @@ def compare(
         What differs.
 
     Raises:
-        StoreError: The store has no keys.
+        StoreError: The store has no keys, or several inputs.
         StoreFormatError: A block of the store is damaged.
         SourceError: The source cannot be opened, or its targets are not of the store's kind.
         OptionError: Options do not fit together.
     """
     if "key" not in store.tables:
         raise StoreError(f"{store.path}: found no keys, expected a store that `convert` made of files")
+    if "x" not in store.tables:
+        names = ", ".join(map(input_name, store.header.inputs))
+        raise StoreError(
+            f"{store.path}: found the inputs {names}, expected one: no source of files has several; compare with the "
+            "arrays it was written from"
+        )
     if workers is not None and workers < 0:
         raise OptionError(f"--workers: found {workers}, expected 0 or more")
     root = place_of(source)
@@ -213,7 +220,7 @@ class _Check:
         """Compare the targets of all samples; None for a source without, whose samples alone are compared."""
         if targets is None:
             return
-        stored = self._store.read("y", 0, len(self._store))[self._by_key]
+        stored = self._stored_targets(0, len(self._store))[self._by_key]
         given = _in_classes_of(self._store.header, targets)
         if given.shape[1:] != stored.shape[1:] or given.dtype != stored.dtype:
             self._differs |= self._seen
@@ -293,10 +300,15 @@ class _Check:
         if kept is not None:
             field = self._store.header.fields["x"]
             texts.append(_difference(field.encoding.decode(self._store.read("x", place, place + 1))[0], kept))
-        stored = self._store.read("y", place, place + 1)[0] if "y" in self._store.tables else None
+        stored = self._stored_targets(place, place + 1)[0] if "y" in self._store.tables else None
         if self._targets is not None and stored.tobytes() != self._targets[rank].tobytes():  # type: ignore[union-attr]
             texts.append(f"found target {self._named(stored)}, expected {self._named(self._targets[rank])}")
         return "; ".join(texts) or "found a target of another kind, expected that of the source"
+
+    def _stored_targets(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Return targets as sources have them: numbers that came as arrays may be of any dtype."""
+        values = self._store.read("y", start, stop)
+        return values if self._store.header.target_kind == "class" else values.astype(np.float64)
 
     def _named(self, target: Any) -> str:
         names = self._store.class_names

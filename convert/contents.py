@@ -1,8 +1,11 @@
 """What a store holds that is made of arrays or of other stores; and the last steps that these two share."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +22,41 @@ from seekless.convert.write import Passing, Written, write
 from seekless.errors import OptionError
 from seekless.source.targets import Targets
 from seekless.store.encoding import Encoding
-from seekless.store.schema import Header, boundaries
+from seekless.store.inputs import as_x, input_name
+from seekless.store.schema import Field, Header, boundaries
+from seekless.store.store import open as open_store
 
-__all__ = ["Contents", "StoreSummary", "checked_options", "encoded_keys", "parts_ends", "write_contents"]
+__all__ = [
+    "Contents",
+    "Input",
+    "StoreSummary",
+    "checked_options",
+    "encoded_keys",
+    "new_scatters",
+    "parts_ends",
+    "summary_of",
+    "write_contents",
+]
+
+
+@dataclass(frozen=True)
+class Input:
+    """x, or one of several inputs.
+
+    Attributes:
+        shape: The shape of one sample.
+        encoding: How its values are stored.
+        scale: What training divides by.
+    """
+
+    shape: tuple[int, ...]
+    encoding: Encoding
+    scale: int
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one stored sample."""
+        return self.encoding.dtype.itemsize * math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -29,22 +64,20 @@ class Contents:
     """A store to be, but for its samples.
 
     Attributes:
-        shape: The shape of one sample.
-        encoding: How values of x are stored.
-        scale: What training divides by.
+        inputs: By field: "x", or "x/NAME" of several.
         keys: |S, (N,): the key of each sample, in the order of the store.
         targets: Their targets, in that order; None for a store without.
+        weights: float32 or float64, (N,): the weight of each sample; None for a store without.
         shuffled: Whether that order is random.
         ends: The ends of the recorded parts; () for none.
         parts: The ends of the parts of whole groups; () for none.
         options: What the store says of how it was made.
     """
 
-    shape: tuple[int, ...]
-    encoding: Encoding
-    scale: int
+    inputs: Mapping[str, Input]
     keys: npt.NDArray[np.bytes_]
     targets: Targets | None
+    weights: npt.NDArray[Any] | None = None
     shuffled: bool = True
     ends: tuple[int, ...] = ()
     parts: tuple[int, ...] = ()
@@ -52,20 +85,27 @@ class Contents:
 
     @property
     def values(self) -> dict[str, npt.NDArray[Any]]:
-        """The values of y, if there are targets, and of key."""
-        return {**({} if self.targets is None else {"y": self.targets.values}), "key": self.keys}
+        """The values of y and sample_weight, if there are any, and of key."""
+        found = {"y": None if self.targets is None else self.targets.values, "sample_weight": self.weights}
+        return {**{name: array for name, array in found.items() if array is not None}, "key": self.keys}
 
     def header(self, how: Options) -> Header:
-        """Return what the store will say of itself; x may have the codec "auto".
+        """Return what the store will say of itself; inputs may have the codec "auto".
 
         Args:
             how: How to write it.
         """
         length = len(self.keys)
-        x = sample_field(self.shape, self.encoding, length, self.scale, how)
+        together = sum(one.sample_bytes for one in self.inputs.values())
+        inputs = {
+            name: sample_field(
+                one.shape, one.encoding, length, one.scale, how, name=name, beside=together - one.sample_bytes
+            )
+            for name, one in sorted(self.inputs.items())
+        }
         return Header(
             length=length,
-            fields={"x": x, **{name: label_field(name, array) for name, array in self.values.items()}},
+            fields={**inputs, **{name: label_field(name, array) for name, array in self.values.items()}},
             shuffled=self.shuffled,
             seed=how.seed,
             created_by=f"seekless {version('seekless')}",
@@ -83,13 +123,60 @@ class StoreSummary(Summary):
     """What was done, where samples come from no files.
 
     Attributes:
-        why_dtype: Why values are stored as they are.
+        inputs: How each input is stored, by field, where there are several; `field` is then the first.
+        whys: Of each field of x, why values are stored as they are; "" for the usual reason.
+        why_codecs: Of each field of x, why by its codec, where it was not asked for by name.
     """
 
-    why_dtype: str = ""
+    inputs: Mapping[str, Field] = field(default_factory=dict)
+    whys: Mapping[str, str] = field(default_factory=dict)
+    why_codecs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> Any:
+        """The shape of one sample; of several inputs a dictionary of them by name."""
+        return as_x({name: one.sample_shape for name, one in (self.inputs or {"x": self.field}).items()})
 
     def _why_dtype(self) -> str:
-        return self.why_dtype or super()._why_dtype()
+        return self.whys.get("x") or super()._why_dtype()
+
+    def _lines_of_x(self) -> list[str]:
+        if not self.inputs:
+            return super()._lines_of_x()
+        lines = []
+        for name, one in self.inputs.items():
+            alone = replace(
+                self, field=one, inputs={}, whys={"x": self.whys.get(name, "")}, why_codec=self.why_codecs[name]
+            )
+            lines += [f"  input    {input_name(name)}", *(f"  {line}" for line in alone._lines_of_x())]
+        return lines
+
+
+def summary_of(path: Path, written: Written, start: float, **facts: Any) -> StoreSummary:
+    """Return what was done, once the store is in its place.
+
+    Args:
+        path: The store.
+        written: What was written.
+        start: When it began, by `time.perf_counter`.
+        **facts: The fields of `StoreSummary` that do not follow: lossy, bytes_in, whys.
+    """
+    fields = {name: written.header.fields[name] for name in written.header.inputs}
+    first = next(iter(fields))
+    return StoreSummary(
+        store=path,
+        samples=written.header.length,
+        skipped=0,
+        field=fields[first],
+        why_codec=written.why[first],
+        shards=written.shards,
+        classes=written.header.class_count,
+        bytes_out=open_store(path).nbytes,
+        seconds=time.perf_counter() - start,
+        inputs={} if first == "x" else fields,
+        why_codecs=written.why,
+        **facts,
+    )
 
 
 def checked_options(options: Mapping[str, Any], allowed: Sequence[str], call: str) -> Options:
@@ -139,13 +226,13 @@ def parts_ends(length: int, fraction: float | None) -> tuple[int, ...]:
     return ends
 
 
-def write_contents(target: Target, contents: Contents, scatter: Scatter, how: Options) -> Written:
+def write_contents(target: Target, contents: Contents, scatters: Mapping[str, Scatter], how: Options) -> Written:
     """Write a store whose samples have all been scattered.
 
     Args:
         target: Where to write it.
         contents: What it holds.
-        scatter: Its samples.
+        scatters: The samples of each input, by field.
         how: How to write it.
 
     Raises:
@@ -153,7 +240,28 @@ def write_contents(target: Target, contents: Contents, scatter: Scatter, how: Op
         ConvertError: The disk lacks the space.
     """
     header = contents.header(how)
-    x = header.fields["x"]
-    rows = gather(scatter.partitions(x.sample_bytes), x, np.ones(header.length, bool))
+    all_kept = np.ones(header.length, bool)
+    rows = {
+        name: gather(scatter.partitions(header.fields[name].sample_bytes), header.fields[name], all_kept)
+        for name, scatter in scatters.items()
+    }
     passing = Passing(target.path, target.partial, target.parts / "older", Journal(target.parts))
     return write(passing, header, rows, contents.values, how, worker_count(how.workers, header.length))
+
+
+def new_scatters(inputs: Iterable[str], length: int, how: Options, target: Target) -> dict[str, Scatter]:
+    """Return what takes the samples of each input and gives them back by place; all keep within the memory together.
+
+    Args:
+        inputs: By field.
+        length: Samples in the store.
+        how: How to convert.
+        target: Where partition files go.
+    """
+    names = list(inputs)
+    folders = (
+        {"x": target.parts} if names == ["x"] else {name: target.parts / f"x.{input_name(name)}" for name in names}
+    )
+    if names != ["x"]:
+        target.parts.mkdir(exist_ok=True)
+    return {name: Scatter(length, how.memory // len(names), folder) for name, folder in folders.items()}

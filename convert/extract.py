@@ -23,6 +23,7 @@ from seekless.convert.options import Options
 from seekless.convert.pictures import is_png
 from seekless.errors import ConvertError, StoreError
 from seekless.progress import Pass
+from seekless.store.inputs import input_name
 from seekless.store.kinds import NPY_SUFFIX, suffix_of
 from seekless.store.pieces import pieces
 from seekless.store.store import Store
@@ -83,7 +84,8 @@ def extract(
         What was written.
 
     Raises:
-        StoreError: The store cannot be read, or has no keys.
+        StoreError: The store cannot be read, has no keys, or holds what files cannot say: several inputs, weights of
+            samples, targets that are tables.
         ConvertError: The folder exists, or a key is no path inside it.
     """
     start = time.perf_counter()
@@ -91,6 +93,7 @@ def extract(
     opened = open_store(store)
     if "key" not in opened.tables:
         raise StoreError(f"{opened.path}: found no keys, expected a store that `convert` or seekless.write made")
+    _check_kept_by_files(opened)
     with _making(Path(folder)) as (partial, parts):
         job = _Job(opened, partial, parts, memory)
         with Pass("extracting", len(opened), progress) as bar:
@@ -104,6 +107,22 @@ def extract(
         again=job.again(Path(folder)),
         seconds=time.perf_counter() - start,
     )
+
+
+def _check_kept_by_files(store: Store) -> None:
+    """Refuse a store that would not come back from files as it was."""
+    found = ""
+    if "x" not in store.tables:
+        found = f"the inputs {', '.join(map(input_name, store.header.inputs))}"
+    elif "sample_weight" in store.tables:
+        found = "weights of samples"
+    elif "y" in store.tables and len(store.header.fields["y"].sample_shape) > 1:
+        found = f"targets of shape {store.header.fields['y'].sample_shape}"
+    if found:
+        raise StoreError(
+            f"{store.path}: found {found}, expected one input, with a class or a row of numbers each, as files can "
+            "hold; read the arrays of the store by seekless.open"
+        )
 
 
 @contextlib.contextmanager

@@ -26,7 +26,8 @@ def label_texts(header: Header, values: npt.NDArray[Any]) -> list[tuple[str, ...
     if header.target_kind == "class":
         names = header.class_names or tuple(map(str, range(header.class_count)))
         return [(names[number],) for number in values.tolist()]
-    return [tuple(map(repr, row)) for row in values.reshape(len(values), -1).tolist()]
+    # As floats, whatever they came as: "1" would be read as a class.
+    return [tuple(map(repr, row)) for row in values.reshape(len(values), -1).astype(np.float64).tolist()]
 
 
 def are_folders(header: Header, values: npt.NDArray[Any], names: Sequence[str]) -> bool:

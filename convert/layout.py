@@ -66,7 +66,16 @@ def lay_out(
     return header, values
 
 
-def sample_field(shape: tuple[int, ...], encoding: Encoding, length: int, scale: int, how: Options) -> Field:
+def sample_field(
+    shape: tuple[int, ...],
+    encoding: Encoding,
+    length: int,
+    scale: int,
+    how: Options,
+    *,
+    name: str = "x",
+    beside: int = 0,
+) -> Field:
     """Return the field x: its blocks by the format's rule or as asked for, its codec as asked for.
 
     Args:
@@ -75,21 +84,24 @@ def sample_field(shape: tuple[int, ...], encoding: Encoding, length: int, scale:
         length: Samples in the store.
         scale: What training divides by.
         how: How to convert.
+        name: "x", or that of one of several inputs.
+        beside: Bytes of one sample of all other inputs; blocks of several inputs hold the same samples.
     """
-    sample_bytes = encoding.dtype.itemsize * math.prod(shape)
+    sample_bytes = encoding.dtype.itemsize * math.prod(shape) + beside
     block_length = sample_block_length(sample_bytes, length)
     if how.block_bytes is not None:
         block_length = max(1, min(how.block_bytes // max(1, sample_bytes), length))
-    return Field("x", shape, encoding, block_length, scale, how.compression)
+    return Field(name, shape, encoding, block_length, scale, how.compression)
 
 
 def label_field(name: str, values: npt.NDArray[Any]) -> Field:
-    """Return the field y or key.
+    """Return the field y, sample_weight or key.
 
     Args:
         name: Its name.
         values: (N, ...), all of it.
     """
     item_bytes = values.dtype.itemsize * math.prod(values.shape[1:])
-    encoding = Encoding(values.dtype, values.dtype)
+    # Truth values as 0 and 1, which every HDF5 tool reads as numbers.
+    encoding = Encoding(np.dtype(np.uint8) if values.dtype.kind == "b" else values.dtype, values.dtype)
     return Field(name, values.shape[1:], encoding, label_block_length(item_bytes, len(values)))

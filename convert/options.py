@@ -177,14 +177,19 @@ class Summary:
             *([f"  resumed  {self._resumed()}"] if any(self.resumed) else []),
             *([f"  removed  {', '.join(self.removed)}, left by a run that was stopped"] if self.removed else []),
             *([f"  skipped  {self.skipped:,}, listed in {self.store}.skipped.csv"] if self.skipped else []),
-            f"  shape    {' x '.join(map(str, self.shape)) or 'one value'}",
-            f"  dtype    {self.encoding} ({self._why_dtype()})",
-            f"  codec    {self.field.codec}" + (f" ({self.why_codec})" if self.why_codec else ""),
+            *self._lines_of_x(),
             *([f"  shards   {self.shards:,}"] if self.shards else []),
             f"  bytes    {_megabytes(self.bytes_in)} -> {_megabytes(self.bytes_out)}",
             f"  time     {self.seconds:.1f} s, {self.samples / max(self.seconds, 1e-9):,.0f} samples/s",
         ]
         return "\n".join(lines)
+
+    def _lines_of_x(self) -> list[str]:
+        return [
+            f"  shape    {' x '.join(map(str, self.field.sample_shape)) or 'one value'}",
+            f"  dtype    {self.encoding} ({self._why_dtype()})",
+            f"  codec    {self.field.codec}" + (f" ({self.why_codec})" if self.why_codec else ""),
+        ]
 
     def _resumed(self) -> str:
         samples, blocks = self.resumed
@@ -197,7 +202,7 @@ class Summary:
             return f"as asked for, with loss: the nearest to each {logical.name} value"
         if self.encoding.dtype == logical:
             return "as the files have it; nothing smaller gives every value back bit for bit"
-        values = self.samples * math.prod(self.shape)
+        values = self.samples * math.prod(self.field.sample_shape)
         return f"gives all {values:,} {logical.name} values back bit for bit"
 
 

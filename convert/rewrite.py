@@ -16,8 +16,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seekless.convert.alike import check_alike, joined_keys, joined_options, joined_targets, part_ends
-from seekless.convert.contents import Contents, StoreSummary, checked_options, encoded_keys, write_contents
+from seekless.convert.alike import (
+    check_alike,
+    joined_keys,
+    joined_options,
+    joined_targets,
+    joined_weights,
+    part_ends,
+)
+from seekless.convert.contents import (
+    Contents,
+    Input,
+    checked_options,
+    encoded_keys,
+    new_scatters,
+    summary_of,
+    write_contents,
+)
 from seekless.convert.narrow import candidates, proved, smallest
 from seekless.convert.options import Options, Summary
 from seekless.convert.scatter import Scatter, unstamped
@@ -26,6 +41,7 @@ from seekless.errors import OptionError
 from seekless.progress import Pass
 from seekless.source.permutation import random_positions
 from seekless.store.encoding import Encoding
+from seekless.store.inputs import input_name
 from seekless.store.kinds import suffix_of
 from seekless.store.pieces import pieces
 from seekless.store.store import Store
@@ -106,36 +122,23 @@ def _rewrite(
     with writing(out, overwrite=how.overwrite, temp=how.temp) as target:
         target.start()
         positions = _positions(stores, keys, ends, how.seed)
-        scatter = Scatter(len(keys), how.memory, target.parts)
-        encoding = _scatter(stores, positions, scatter, how)
+        fields = {name: stores[0].header.fields[name] for name in stores[0].header.inputs}
+        scatters = new_scatters(fields, len(keys), how, target)
+        encodings = {name: _scatter(stores, name, positions, scatter, how) for name, scatter in scatters.items()}
         order = np.argsort(positions)
-        targets = joined_targets(stores)
-        x = stores[0].header.fields["x"]
+        targets, weights = joined_targets(stores), joined_weights(stores)
         contents = Contents(
-            shape=x.sample_shape,
-            encoding=encoding,
-            scale=x.scale,
+            inputs={name: Input(one.sample_shape, encodings[name], one.scale) for name, one in fields.items()},
             keys=encoded_keys(keys, order),
             targets=None if targets is None else dataclasses.replace(targets, values=targets.values[order]),
+            weights=None if weights is None else weights[order],
             ends=ends,
             parts=stores[0].header.parts,
             options=joined_options(stores, how),
         )
-        written = write_contents(target, contents, scatter, how)
-    return StoreSummary(
-        store=out,
-        samples=len(keys),
-        skipped=0,
-        field=written.header.fields["x"],
-        why_codec=written.why,
-        lossy=False,
-        shards=written.shards,
-        classes=written.header.class_count,
-        bytes_in=bytes_in,
-        bytes_out=open_store(out).nbytes,
-        seconds=time.perf_counter() - start,
-        why_dtype=why_dtype,
-    )
+        written = write_contents(target, contents, scatters, how)
+    whys = dict.fromkeys(written.header.inputs, why_dtype)
+    return summary_of(out, written, start, lossy=False, bytes_in=bytes_in, whys=whys)
 
 
 def _positions(stores: Sequence[Store], keys: Sequence[str], ends: tuple[int, ...], seed: int) -> npt.NDArray[np.int64]:
@@ -151,14 +154,17 @@ def _positions(stores: Sequence[Store], keys: Sequence[str], ends: tuple[int, ..
     return positions
 
 
-def _scatter(stores: Sequence[Store], positions: npt.NDArray[np.int64], scatter: Scatter, how: Options) -> Encoding:
-    """Read all samples in the order of the disk; return the smallest encoding that holds all of them."""
-    encodings = {store.header.fields["x"].encoding for store in stores}
+def _scatter(
+    stores: Sequence[Store], name: str, positions: npt.NDArray[np.int64], scatter: Scatter, how: Options
+) -> Encoding:
+    """Read all samples of an input in the order of the disk; return the smallest encoding that holds all of them."""
+    encodings = {store.header.fields[name].encoding for store in stores}
     mask, first = -1, 0
-    with Pass("reading", len(positions), how.progress) as bar:
+    reading = "reading" if name == "x" else f"reading {input_name(name)}"
+    with Pass(reading, len(positions), how.progress) as bar:
         for store in stores:
-            encoding = store.header.fields["x"].encoding
-            for start, stored in pieces(store.tables["x"]):
+            encoding = store.header.fields[name].encoding
+            for start, stored in pieces(store.tables[name]):
                 places = positions[first + start : first + start + len(stored)]
                 if len(encodings) > 1:
                     mask &= proved(encoding.decode(stored))

@@ -125,8 +125,8 @@ def _convert(root: Path, target: Target, journal: Journal, how: Options, what: S
     x = header.fields["x"]
     first = blocks_written(passing, header, how) * x.block_length
     rows = gather(reading.scatter.partitions(x.sample_bytes), x, kept[np.argsort(positions)], first)
-    written = write(passing, header, rows, values, how, worker_count(how.workers, len(source)))
-    done = {"skipped": len(bad), "why_codec": written.why, "bytes_in": census.bytes_read}
+    written = write(passing, header, {"x": rows}, values, how, worker_count(how.workers, len(source)))
+    done = {"skipped": len(bad), "why_codec": written.why["x"], "bytes_in": census.bytes_read}
     journal.write("done", done)
     return done
 

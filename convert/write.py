@@ -40,13 +40,13 @@ class Written:
     """What was written.
 
     Attributes:
-        header: What the store holds; its x has the codec that was chosen.
-        why: Why that codec, if it was not asked for by name.
+        header: What the store holds; its inputs have the codecs that were chosen.
+        why: Of each input, why that codec, if it was not asked for by name.
         shards: Files that hold the samples of a store that is spread over several; else 0.
     """
 
     header: Header
-    why: str
+    why: Mapping[str, str]
     shards: int
 
 
@@ -128,14 +128,14 @@ def blocks_written(passing: Passing, header: Header, how: Options) -> int:
     for number, own in enumerate(_parts(header, how)):
         if not passing.file(number).complete:
             return count + len(passing.standing(number))
-        count += own.fields["x"].blocks(own.length)
+        count += own.fields[own.inputs[0]].blocks(own.length)
     return count
 
 
 def write(
     passing: Passing,
     header: Header,
-    rows: Iterator[npt.NDArray[Any]],
+    rows: Mapping[str, Iterator[npt.NDArray[Any]]],
     values: Mapping[str, npt.NDArray[Any]],
     how: Options,
     threads: int,
@@ -144,9 +144,9 @@ def write(
 
     Args:
         passing: Where, and what is there already.
-        header: What the store holds; x may have the codec "auto".
-        rows: The samples of x in order, (n, *sample_shape) at a time, of the stored dtype; without those of the blocks
-            that `blocks_written` counts.
+        header: What the store holds; its inputs may have the codec "auto".
+        rows: The samples of each input in order, (n, *sample_shape) at a time, of the stored dtype; without those of
+            the blocks that `blocks_written` counts.
         values: The values of the other fields, (N, ...).
         how: How to convert.
         threads: Threads that compress; 0 to do it in this one.
@@ -155,29 +155,46 @@ def write(
         ConvertError: The disk lacks the space.
         ResumeError: What a stopped run has written is damaged.
     """
-    blocks: Iterator[Buffer] = blocks_of(header.fields["x"], rows)
-    if passing.past is not None and passing.past.codec is not None:
+    blocks: dict[str, Iterator[Buffer]] = {name: blocks_of(header.fields[name], rows[name]) for name in header.inputs}
+    if passing.past is not None and passing.past.codec is not None:  # of x alone: no other store is gone on with
         codec, why = passing.past.codec
-        field = replace(header.fields["x"], codec=codec)
-        header = replace(header, fields={**header.fields, "x": field})
+        whys, header = {"x": why}, _coded(header, {"x": replace(header.fields["x"], codec=codec)})
     else:
-        tried = max(1, min(TRIED_BLOCKS, TRIED_BYTES // max(1, header.fields["x"].block_bytes)))
-        first = list(itertools.islice(blocks, tried))
         plain = suffix_of(passing.path) != HDF5_SUFFIX
-        field, why, ratio = _with_codec(header.fields["x"], first, threads, plain=plain)
-        header = replace(header, fields={**header.fields, "x": field})
-        _check_room(passing.partial, header, ratio)
-        passing.journal.write("codec", [field.codec, why])
-        blocks = itertools.chain(_taken(first), blocks)
-    kept = min(header.length, blocks_written(passing, header, how) * field.block_length)
+        firsts = {name: _first(header.fields[name], blocks[name], len(blocks)) for name in blocks}
+        chosen = {n: _with_codec(header.fields[n], first, threads, plain=plain) for n, first in firsts.items()}
+        whys, header = (
+            {n: why for n, (_, why, _) in chosen.items()},
+            _coded(header, {n: c[0] for n, c in chosen.items()}),
+        )
+        _check_room(passing.partial, header, {name: ratio for name, (_, _, ratio) in chosen.items()})
+        if "x" in chosen:
+            passing.journal.write("codec", [chosen["x"][0].codec, whys["x"]])
+        blocks = {name: itertools.chain(_taken(firsts[name]), blocks[name]) for name in blocks}
+    kept = min(header.length, blocks_written(passing, header, how) * header.block_length)
     with Pass("writing", header.length, how.progress, kept=kept) as bar:
-        counted = _counted(blocks, field, header.length - kept, bar)
+        # Samples are counted by the largest input, which takes the most time.
+        largest = max(blocks, key=lambda name: header.fields[name].sample_bytes)
+        counted = {
+            name: _counted(part, header.fields[name], header.length - kept, bar, samples=name == largest)
+            for name, part in blocks.items()
+        }
         shards = _write_files(passing, header, counted, values, how, threads)
-    return Written(header, why, shards)
+    return Written(header, whys, shards)
+
+
+def _coded(header: Header, fields: Mapping[str, Field]) -> Header:
+    return replace(header, fields={**header.fields, **fields})
+
+
+def _first(field: Field, blocks: Iterator[Buffer], inputs: int) -> list[Buffer]:
+    """Take the blocks that a codec is tried on; of several inputs they are in memory together."""
+    tried = max(1, min(TRIED_BLOCKS, TRIED_BYTES // inputs // max(1, field.block_bytes)))
+    return list(itertools.islice(blocks, tried))
 
 
 def _with_codec(field: Field, first: list[Buffer], threads: int, *, plain: bool) -> tuple[Field, str, float]:
-    """Return x with the codec that its first blocks speak for, why, and how many times smaller it makes them."""
+    """Return an input with the codec that its first blocks speak for, why, and how many times smaller it makes them."""
     if field.codec == "auto" and plain:
         return replace(field, codec="none"), ".npy files hold plain arrays", 1.0
     if field.codec == "auto":
@@ -190,11 +207,10 @@ def _with_codec(field: Field, first: list[Buffer], threads: int, *, plain: bool)
     return field, "", sum(map(len, first)) / max(1, stored)
 
 
-def _check_room(partial: Path, header: Header, ratio: float) -> None:
+def _check_room(partial: Path, header: Header, ratios: Mapping[str, float]) -> None:
     """Refuse a disk without space for the store, as far as its first blocks tell how small it becomes."""
-    x = header.fields["x"]
-    wanted = round(x.blocks(header.length) * x.block_bytes / ratio)
-    wanted += sum(field.blocks(header.length) * field.block_bytes for field in header.fields.values() if field != x)
+    whole = {name: field.blocks(header.length) * field.block_bytes for name, field in header.fields.items()}
+    wanted = sum(round(size / ratios.get(name, 1.0)) for name, size in whole.items())
     check_space(partial.parent, wanted, "the store")
 
 
@@ -205,10 +221,10 @@ def _taken(blocks: list[Buffer]) -> Iterator[Buffer]:
         yield blocks.pop()
 
 
-def _counted(blocks: Iterable[Buffer], field: Field, length: int, bar: Pass) -> Iterator[Buffer]:
+def _counted(blocks: Iterable[Buffer], field: Field, length: int, bar: Pass, *, samples: bool) -> Iterator[Buffer]:
     for number, block in enumerate(blocks):
-        samples = min(field.block_length, length - number * field.block_length)
-        bar.add(samples, samples * field.sample_bytes)
+        count = min(field.block_length, length - number * field.block_length)
+        bar.add(count if samples else 0, count * field.sample_bytes)
         yield block
 
 
@@ -223,7 +239,7 @@ def _parts(header: Header, how: Options) -> list[Header]:
 def _write_files(
     passing: Passing,
     header: Header,
-    blocks: Iterator[Buffer],
+    blocks: Mapping[str, Iterator[Buffer]],
     values: Mapping[str, npt.NDArray[Any]],
     how: Options,
     threads: int,
@@ -239,7 +255,8 @@ def _write_files(
     for number, own in enumerate(parts):
         file = passing.partial / f"{number:05d}{HDF5_SUFFIX}"
         if not passing.file(number).complete:
-            own_blocks = itertools.islice(blocks, own.fields["x"].blocks(own.length) - len(passing.standing(number)))
+            wanted = own.fields[own.inputs[0]].blocks(own.length) - len(passing.standing(number))
+            own_blocks = {name: itertools.islice(part, wanted) for name, part in blocks.items()}
             own_values = {name: array[start : start + own.length] for name, array in values.items()}
             _write_file(passing, number, file, own, own_blocks, own_values, threads)
         shards.append(shard_of(file, file.name))
@@ -265,7 +282,7 @@ def _write_file(
     number: int,
     file: Path,
     header: Header,
-    blocks: Iterable[Buffer],
+    blocks: Mapping[str, Iterable[Buffer]],
     values: Mapping[str, npt.NDArray[Any]],
     threads: int,
 ) -> None:
@@ -276,8 +293,9 @@ def _write_file(
             writer.append_stored("x", stored)
         # In this order: a folder without these blocks counts for nothing.
         remove(passing.older_blocks, passing.older)
-        for block in blocks:
-            writer.append("x", block)
+        for name, part in blocks.items():
+            for block in part:
+                writer.append(name, block)
         for name, array in values.items():
             for block in blocks_of(header.fields[name], [array]):
                 writer.append(name, block)

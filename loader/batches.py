@@ -17,6 +17,7 @@ from seekless.loader.arrival import Arrival
 from seekless.loader.gather import DIRECT_BYTES, Scaling, take
 from seekless.loader.options import BatchOptions
 from seekless.loader.order import Order, Sizes, Steps, epoch_order
+from seekless.loader.others import OtherInput
 from seekless.loader.reading import reading
 from seekless.loader.scale import one_hot
 from seekless.loader.targets import Targets
@@ -24,6 +25,7 @@ from seekless.loader.transform import Batch, Transform, TransformProcesses
 from seekless.loader.windows import Plan, Window, Windows
 from seekless.store.blocks import BlockReader
 from seekless.store.buffers import Buffers
+from seekless.store.inputs import as_x
 from seekless.store.store import Store
 from seekless.store.store import open as open_store
 
@@ -54,13 +56,18 @@ class BatchMaker:
     def __init__(self, store: Store, options: BatchOptions, processes: int = 0, threads: int = 1) -> None:
         self.store = store
         self.options = options
-        x = store.header.fields["x"]
+        header = store.header
+        # The largest input is read with all care; the others come beside it, by the same order.
+        *others, largest = sorted(header.inputs, key=lambda name: header.fields[name].sample_bytes)
+        x = header.fields[largest]
         start, stop = store.part(options.split)
         if options.one_hot and store.header.target_kind != "class":
             raise OptionError(f"one_hot: found targets that are no classes in {store.path}, expected classes")
-        self._x = BlockReader(store.tables["x"], verify=options.verify)
-        window = max(1, options.window_bytes // x.sample_bytes)
-        unit = max(1, round(UNIT_BYTES * self._x.table.ratio) // x.sample_bytes)
+        self._x = BlockReader(store.tables[largest], verify=options.verify)
+        self._others = [OtherInput(BlockReader(store.tables[n], verify=options.verify), options.dtype) for n in others]
+        window = max(1, options.window_bytes // header.sample_bytes)
+        # Each input of a unit costs a seek of its own.
+        unit = max(1, round(UNIT_BYTES * self._x.table.ratio * len(header.inputs)) // header.sample_bytes)
         # Where the store lies sorted, or whole groups together, a small window would mix too few places of it.
         first = window // FIRST_SHARE if store.header.shuffled and not store.header.parts else 0
         self.sizes = Sizes.of_part(start, stop, self._x.table.first, window, unit, first)
@@ -74,7 +81,12 @@ class BatchMaker:
         self._process_count = processes
         self._thread_count = threads
         self._windows = Windows(
-            self._x, self._beside, self.sizes, options.window_bytes, options.cache_bytes, threads=max(1, threads)
+            self._x,
+            [*self._others, *self._beside],
+            self.sizes,
+            options.window_bytes * x.sample_bytes // header.sample_bytes,
+            options.cache_bytes,
+            threads=max(1, threads),
         )
         self._scaling = None if options.dtype is None else Scaling(x, options.dtype)
         self._foreseen: tuple[int, Order, Plan] | None = None
@@ -100,8 +112,10 @@ class BatchMaker:
     @property
     def stored_arrays(self) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
         """The shape of a sample and the dtype of each array of a batch of stored values."""
-        x, *beside = (self.store.tables[name].field for name in ("x", *(targets.name for targets in self._beside)))
-        return [(x.sample_shape, x.dtype), *((y.sample_shape, y.encoding.logical_dtype) for y in beside)]
+        fields = self.store.header.fields
+        inputs = [(fields[name].sample_shape, fields[name].dtype) for name in self.store.header.inputs]
+        beside = [self.store.tables[targets.name].field for targets in self._beside]
+        return [*inputs, *((y.sample_shape, y.encoding.logical_dtype) for y in beside)]
 
     @property
     def described(self) -> str:
@@ -145,8 +159,9 @@ class BatchMaker:
             last_step: The step to end before; None for the end of the epoch.
 
         Yields:
-            (x,), (x, y) or (x, y, sample_weight), as the store has them: x (batch, *sample_shape); y (batch, ...);
-            sample_weight (batch,). The memory of a batch is used again when nobody holds it any more, not before.
+            (x,), (x, y) or (x, y, sample_weight), as the store has them: x (batch, *sample_shape), or a dictionary of
+            several inputs by name; y (batch, ...); sample_weight (batch,). The memory of a batch is used again when
+            nobody holds it any more, not before.
         """
         last_step = self.steps if last_step is None else last_step
         if first_step >= last_step:
@@ -184,13 +199,16 @@ class BatchMaker:
             together: Full batches in a slab; batches of other sizes come alone.
 
         Yields:
-            The arrays of `epoch`, of several batches one behind the other; and the samples in each of these batches.
+            The stored inputs in the order of their names, then the other arrays of `epoch`, of several batches one
+            behind the other; and the samples in each of these batches.
         """
+        read = [self._x.table.field.name, *(other.name for other in self._others)]
+        places = [*(read.index(name) for name in self.store.header.inputs), *range(len(read), len(self.stored_arrays))]
         full = max(first_step, self.dealt.full)
         steps = (*range(first_step, full, together), *range(full, self.steps), self.steps)
         with closing(self._gathered(epoch, steps)) as slabs:
             for step, slab in zip(steps, slabs, strict=False):
-                yield slab, self.dealt.begin(step + 1) - self.dealt.begin(step)
+                yield tuple(slab[place] for place in places), self.dealt.begin(step + 1) - self.dealt.begin(step)
 
     def _untransformed(self, epoch: int, first_step: int, last_step: int) -> Generator[Batch, None, None]:
         sample_bytes = self._x.table.field.sample_bytes
@@ -271,10 +289,13 @@ class BatchMaker:
         return x, *beside
 
     def _finished(self, batch: Batch) -> Batch:
-        if not self.options.one_hot:
-            return batch
-        x, y, *weight = batch
-        return (x, one_hot(y, self.store.header.class_count), *weight)
+        x, *beside = batch
+        inputs = {self._x.table.field.name: x}
+        for other in self._others:
+            inputs[other.name] = other.scaled(beside.pop(0))
+        if self.options.one_hot:
+            beside[0] = one_hot(beside[0], self.store.header.class_count)
+        return (as_x(dict(sorted(inputs.items()))), *beside)
 
 
 class _Cursor:
@@ -365,7 +386,8 @@ def batches(
 
     Yields:
         (x, y), or (x,) for a store without targets; (x, y, sample_weight) for one that holds weights. x: float32,
-        (batch, *sample_shape), pictures as 0 to 1; y: int64, (batch,) for classes.
+        (batch, *sample_shape), pictures as 0 to 1, or a dictionary of several inputs by name; y: int64, (batch,) for
+        classes, numbers of the dtype that the source had.
 
     Raises:
         OptionError: An option has a value that cannot be used.

@@ -106,7 +106,7 @@ def describe(maker: BatchMaker) -> Description:
         windows=order.windows,
         blocks_per_window=float(np.mean(blocks_a_window or [0])),
         blocks=len(sizes.edges) - 1,
-        window_bytes=round(float(np.mean(held or [0])) * maker.store.header.fields["x"].sample_bytes),
+        window_bytes=round(float(np.mean(held or [0])) * maker.store.header.sample_bytes),
         blocks_per_batch=float(np.mean(blocks_a_batch or [0])),
         run=run,
         label_distance=found,
@@ -144,7 +144,7 @@ class _Labels:
         if store.header.target_kind == "class":
             self.shares = class_counts(store, start, stop) / (stop - start)
         elif not field.sample_shape and (stop - start) * field.sample_bytes <= SORTED_BYTES:
-            values = self._targets.read([(start, stop)])
+            values = self._targets.read([(start, stop)]).astype(np.float64)
             self._cuts = np.quantile(values, np.arange(1, TENTHS) / TENTHS)
             self.shares = self._counts(values) / len(values)
 
@@ -190,7 +190,7 @@ def _warning(maker: BatchMaker, found: float | None, expected: float | None) -> 
     if not options.shuffle or not sizes.length:
         return ""
     share = sizes.window / sizes.length
-    wanted = -(-sizes.length * maker.store.header.fields["x"].sample_bytes // 4)
+    wanted = -(-sizes.length * maker.store.header.sample_bytes // 4)
     advice = (
         f"a window holds {share:.1%} of the part; give window_bytes={wanted} or more, or convert the source again in a "
         "random order"

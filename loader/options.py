@@ -43,8 +43,9 @@ class BatchOptions:
             epoch over all ranks; all have equal numbers of batches and, but for the last two steps, full ones.
         drop_remainder: Leave out the samples that fill no whole batch; another lot each epoch, unless shuffle is False.
         transform: f(x, y, rng) that gives (x, y) again, such as an augmentation. x comes scaled and y as rows where
-            `one_hot`; y is None without targets. rng is a `numpy.random.Generator` that follows from seed, epoch and
-            step alone. Shapes and dtypes may change, the two keep equal lengths.
+            `one_hot`; y is None without targets; x of several inputs is a dictionary by name. rng is a
+            `numpy.random.Generator` that follows from seed, epoch and step alone. Shapes and dtypes may change, and x
+            and y may become dictionaries of arrays; all keep equal lengths.
         reader: "auto" or "pread": by what blocks are read. Both read by pread; "auto" also says what disk it found.
         verify: When a block of x is compared with its checksum: "first-epoch", when it is first read and after its file
             changed; "always", each time it is read; "never", where a file that changed is an error.

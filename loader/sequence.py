@@ -170,8 +170,9 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             index: 0 to len(self) - 1.
 
         Returns:
-            (x, y), or x alone for a store without targets. x: (batch, *sample_shape), float32 unless `dtype` says
-            otherwise; y: int64 (batch,) for classes, float32 (batch, classes) if `one_hot`.
+            (x, y), or x alone for a store without targets; (x, y, sample_weight) for one that holds weights. x: (batch,
+            *sample_shape), float32 unless `dtype` says otherwise, or a dictionary of several inputs by name; y: int64
+            (batch,) for classes, float32 (batch, classes) if `one_hot`, numbers of the dtype that the source had.
 
         Raises:
             IndexError: The index is no batch's.

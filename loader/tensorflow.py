@@ -12,6 +12,7 @@ from seekless.errors import LoaderError, MissingExtraError
 from seekless.loader.batches import BatchMaker
 from seekless.loader.passes import Place
 from seekless.loader.transform import Batch
+from seekless.store.inputs import as_x
 
 __all__ = ["dataset"]
 
@@ -66,9 +67,12 @@ def _tensorflow() -> Any:
 
 
 def _batch_bytes(maker: BatchMaker) -> int:
-    field = maker.store.header.fields["x"]
-    values = maker.options.batch_size * field.sample_bytes // field.dtype.itemsize
-    return max(1, values * np.dtype(maker.options.dtype or field.dtype).itemsize)
+    fields = [maker.store.header.fields[name] for name in maker.store.header.inputs]
+    of = [
+        field.sample_bytes // field.dtype.itemsize * np.dtype(maker.options.dtype or field.dtype).itemsize
+        for field in fields
+    ]
+    return max(1, maker.options.batch_size * sum(of))
 
 
 class _Passes:
@@ -100,7 +104,7 @@ class _Passes:
 
 def _of_batches(tf: Any, maker: BatchMaker, passes: _Passes) -> Any:
     """Return a dataset of batches that cross as they are."""
-    spec = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in _example(maker))
+    spec = tf.nest.map_structure(lambda array: tf.TensorSpec((None, *array.shape[1:]), array.dtype), _example(maker))
     return tf.data.Dataset.from_generator(
         lambda: passes.generate(lambda maker, epoch, step: maker.epoch(epoch, step)), output_signature=spec
     )
@@ -108,43 +112,44 @@ def _of_batches(tf: Any, maker: BatchMaker, passes: _Passes) -> Any:
 
 def _example(maker: BatchMaker) -> Batch:
     """Make a batch, to see what a transform makes of it: the first of the store's own order, and no more than it."""
-    field, options = maker.store.header.fields["x"], maker.options
-    window = max(1, options.batch_size * field.sample_bytes)
+    options = maker.options
+    window = max(1, options.batch_size * maker.store.header.sample_bytes)
     first = BatchMaker(maker.store, replace(options, shuffle=False, shard=(0, 1), window_bytes=window))
     return next(iter(first.epoch(0, 0, 1)))
 
 
 def _of_slabs(tf: Any, maker: BatchMaker, passes: _Passes) -> Any:
     """Return a dataset of batches that are cut out of slabs and scaled by TensorFlow."""
-    options, field = maker.options, maker.store.header.fields["x"]
-    dtype = np.dtype(options.dtype or field.dtype)
-    divisor = 1 if options.dtype is None else field.encoding.divisor * field.scale
-    classes = maker.store.header.class_count if options.one_hot else 0
+    options, header = maker.options, maker.store.header
+    fields = [header.fields[name] for name in header.inputs]
+    dtypes = [np.dtype(options.dtype or field.dtype) for field in fields]
+    divisors = [1 if options.dtype is None else field.encoding.divisor * field.scale for field in fields]
+    classes = header.class_count if options.one_hot else 0
     unfinished = lru_cache(1)(BatchMaker.unfinished)  # of one maker unless the seed changes; it keeps what it has read
-    together = max(1, SLAB_BYTES // max(1, options.batch_size * field.sample_bytes))
+    together = max(1, SLAB_BYTES // max(1, options.batch_size * header.sample_bytes))
 
     def slabs(maker: BatchMaker, epoch: int, step: int) -> Arrays:
         with closing(unfinished(maker).slabs(epoch, step, together)) as made:
             for arrays, size in made:
                 # A constant divisor would be optimized to a multiplication, which gives other bits for many values.
-                yield *arrays, np.int64(size), np.array(divisor, dtype)
+                yield *arrays, np.int64(size), *map(np.array, divisors, dtypes)
 
     def cut(*slab: Any) -> Any:
-        *arrays, size, divided_by = slab
-        whole = tf.data.Dataset.from_tensors(tuple(arrays)).rebatch(size)
-        return whole.map(lambda x, *beside: finished(x, beside, divided_by))
+        count = len(slab) - len(fields) - 1
+        size, divided_by = slab[count], slab[count + 1 :]
+        return tf.data.Dataset.from_tensors(slab[:count]).rebatch(size).map(lambda *batch: finished(batch, divided_by))
 
-    def finished(x: Any, beside: tuple[Any, ...], divided_by: Any) -> Any:
-        x = tf.cast(x, dtype)
-        if divisor != 1:
-            x /= divided_by
+    def finished(arrays: tuple[Any, ...], divided_by: tuple[Any, ...]) -> Any:
+        inputs = [tf.cast(x, dtype) for x, dtype in zip(arrays, dtypes, strict=False)]
+        inputs = [x if of == 1 else x / by for x, of, by in zip(inputs, divisors, divided_by, strict=True)]
+        beside = arrays[len(fields) :]
         y = tuple(tf.one_hot(y, classes) for y in beside[:1]) if classes else beside[:1]
-        batch = (x, *y, *beside[1:])
+        batch = (as_x(dict(zip(header.inputs, inputs, strict=True))), *y, *beside[1:])
         if options.drop_remainder:  # every batch is full: let graphs be compiled for their shape
-            batch = tuple(tf.ensure_shape(array, (options.batch_size, *array.shape[1:])) for array in batch)
+            batch = tf.nest.map_structure(lambda a: tf.ensure_shape(a, (options.batch_size, *a.shape[1:])), batch)
         return batch
 
     spec = tuple(tf.TensorSpec((None, *shape), of) for shape, of in maker.stored_arrays)
-    spec = (*spec, tf.TensorSpec((), tf.int64), tf.TensorSpec((), dtype))
+    spec = (*spec, tf.TensorSpec((), tf.int64), *(tf.TensorSpec((), dtype) for dtype in dtypes))
     crossed = tf.data.Dataset.from_generator(lambda: passes.generate(slabs), output_signature=spec)
     return crossed.prefetch(1).flat_map(cut)

@@ -86,6 +86,8 @@ def _tensors(batch: Batch) -> Any:
     return tensors if len(tensors) > 1 else tensors[0]
 
 
-def _tensor(array: npt.NDArray[Any]) -> Any:
+def _tensor(array: npt.NDArray[Any] | dict[str, npt.NDArray[Any]]) -> Any:
+    if isinstance(array, dict):
+        return {name: _tensor(values) for name, values in array.items()}
     # A transform may give a mirrored view or a read-only one, of which PyTorch takes neither; else nothing is copied.
     return torch.from_numpy(np.require(array, requirements=["C_CONTIGUOUS", "WRITEABLE"]))

@@ -3,7 +3,7 @@
 import multiprocessing
 import pickle
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ from seekless.loader.draw import generator
 
 __all__ = ["Batch", "Transform", "TransformProcesses"]
 
-Batch = tuple[npt.NDArray[Any], ...]
+# x, or a dictionary of several inputs; and beside it y and sample_weight, where there are any.
+Batch = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Transform:
     rank: int
 
     def __call__(self, batch: Batch, epoch: int, step: int) -> Batch:
-        """Return a batch with its x and y transformed.
+        """Return a batch with its x and y transformed; each may become a dictionary of arrays, or stay one.
 
         Args:
             batch: (x,), (x, y) or (x, y, sample_weight).
@@ -44,23 +45,25 @@ class Transform:
             step: The step.
 
         Raises:
-            LoaderError: The function does not give two arrays of equal length, or another length than the weights'.
+            LoaderError: The function does not give a pair of equal lengths, or gives another length than the weights'.
         """
         x, y = batch[0], batch[1] if len(batch) > 1 else None
         given = self.function(x, y, generator(self.seed, epoch, step, self.rank))
         if not (isinstance(given, tuple) and len(given) == 2):
             raise LoaderError(f"transform: found {type(given).__name__}, expected a pair (x, y); return both")
-        new_x = np.asarray(given[0])
-        if y is None:
-            return (new_x,)
-        new_y = np.asarray(given[1])
-        lengths = [len(array) for array in (new_x, new_y, *batch[2:])]
+        parts = (_arrays(given[0]), *([] if y is None else [_arrays(given[1])]), *batch[2:])
+        lengths = [len(array) for part in parts for array in (part.values() if isinstance(part, dict) else [part])]
         if len(set(lengths)) > 1:
             raise LoaderError(
                 f"transform: found {' and '.join(map(str, lengths))} samples, expected as many x as y"
                 + (" and as many as there are sample weights" if len(batch) > 2 else "")
             )
-        return (new_x, new_y, *batch[2:])
+        return parts
+
+
+def _arrays(given: Any) -> npt.NDArray[Any] | dict[str, npt.NDArray[Any]]:
+    """Return what a transform gave as an array, or as a dictionary of arrays: several inputs, or several outputs."""
+    return {name: np.asarray(a) for name, a in given.items()} if isinstance(given, Mapping) else np.asarray(given)
 
 
 class TransformProcesses:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ import numpy.typing as npt
 from seekless.loader.kept import KeptBlocks
 from seekless.loader.order import Sizes
 from seekless.loader.pick import read_ranges
-from seekless.loader.targets import Targets
 from seekless.store.blocks import BlockReader, Follow, Part
 from seekless.store.buffers import Buffers
 
@@ -45,12 +44,20 @@ class Window:
         return len(self.rows)
 
 
+class Beside(Protocol):
+    """What is read beside the largest input: a small field, or another input."""
+
+    def read(self, ranges: Sequence[tuple[int, int]]) -> npt.NDArray[Any]:
+        """Read ascending (start, stop) pairs of samples, one behind the other."""
+        ...
+
+
 class Windows:
     """Loads windows; holds no open file and no thread, but perhaps blocks that are kept.
 
     Args:
         reader: Of x.
-        beside: The small fields.
+        beside: The small fields, and other inputs.
         sizes: Of the part.
         window_bytes: Of a window of x.
         cache_bytes: Decoded bytes of x that are kept over the epochs at most. None for the part if it fits two windows,
@@ -61,7 +68,7 @@ class Windows:
     def __init__(
         self,
         reader: BlockReader,
-        beside: Sequence[Targets],
+        beside: Sequence[Beside],
         sizes: Sizes,
         window_bytes: int,
         cache_bytes: int | None,

@@ -80,7 +80,8 @@ class Targets:
     """The targets of a source, in the order of its samples.
 
     Attributes:
-        values: int64, (N,) for classes; float64, (N,) or (N, outputs) for numbers.
+        values: int64, (N,) for classes; float64, (N,) or (N, outputs) for numbers. Numbers that came as arrays have
+            the dtype that they came in, and any shape.
         kind: "class" or "number".
         class_count: Number of classes; 0 for numbers.
         class_names: The names of the classes 0, 1, ... where targets were names; else None.

@@ -1,7 +1,7 @@
 """What a store holds, in full: as lines to read, or as JSON."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from seekless.progress import Follow, Pass
 from seekless.store.blocks import BlockTable
 from seekless.store.disk import Disk, disk_of
+from seekless.store.inputs import as_x, input_name
 from seekless.store.pieces import pieces
 from seekless.store.reasons import block_reason, dtype_reason
 from seekless.store.schema import Header
@@ -52,7 +53,7 @@ class Description:
     Attributes:
         store: The store.
         size: Bytes of all its files.
-        values: The range of x; None if x was not read.
+        values: The range of x, by field: "x", or "x/NAME" of several inputs; empty if x was not read.
         targets: The range of y, where targets are numbers; else None.
         counts: int64, (classes,): samples of each class, where targets are classes; else None.
         disk: Where it lies.
@@ -60,7 +61,7 @@ class Description:
 
     store: Store
     size: int
-    values: ValueRange | None
+    values: Mapping[str, ValueRange]
     targets: ValueRange | None
     counts: npt.NDArray[np.int64] | None
     disk: Disk
@@ -88,7 +89,7 @@ class Description:
         return {
             "path": str(self.store.path),
             "samples": len(self.store),
-            "shape": list(header.fields["x"].sample_shape),
+            "shape": as_x({name: list(header.fields[name].sample_shape) for name in header.inputs}),
             "bytes": self.size,
             "shards": [str(path) for path in self.store.shards],
             "lossy": bool(header.options.get("lossy")),
@@ -96,7 +97,7 @@ class Description:
             "seed": header.seed,
             "parts": self.parts,
             "fields": {name: _field_dict(table, header) for name, table in self.store.tables.items()},
-            "values": None if self.values is None else vars(self.values),
+            "values": as_x({name: vars(found) for name, found in self.values.items()}) if self.values else None,
             "target_kind": header.target_kind or None,
             "targets": None if self.targets is None else vars(self.targets),
             "classes": None if self.counts is None else [_class_dict(*item) for item in self._classes()],
@@ -113,13 +114,12 @@ class Description:
 
     def __str__(self) -> str:
         header = self.store.header
-        x = header.fields["x"]
         order = f"in random order, seed {header.seed}" if header.shuffled else "in the source's order"
         lines = [
             ("samples", f"{len(self.store):,}, {order}"),
             ("parts", ", ".join(f"{name} {count:,}" for name, count in self.parts.items())),
-            ("shape", _shape(x.sample_shape)),
-            ("values", self._value_line()),
+            ("shape", ", ".join(_of(name, _shape(header.fields[name].sample_shape)) for name in header.inputs)),
+            *self._value_lines(),
             *self._target_lines(),
             *(line for table in self.store.tables.values() for line in _field_lines(table, header)),
             ("shards", self._shard_line()),
@@ -131,18 +131,21 @@ class Description:
             ),
             ("made by", header.created_by),
         ]
-        return "\n".join([str(self.store.path), *(f"  {name:<8} {text}" for name, text in lines if text)])
+        wide = max(8, *(len(name) for name, text in lines if text))
+        return "\n".join([str(self.store.path), *(f"  {name:<{wide}} {text}" for name, text in lines if text)])
 
     def _classes(self) -> Iterator[tuple[int, str | None, int]]:
         names = self.store.class_names
         for number, count in enumerate([] if self.counts is None else self.counts.tolist()):
             yield number, None if names is None else names[number], count
 
-    def _value_line(self) -> str:
-        if self.values is None:
-            return "not read; --scan reads them"
-        scale = self.store.header.fields["x"].scale
-        return str(self.values) + (f"; training divides them by {scale}" if scale != 1 else "")
+    def _value_lines(self) -> Iterator[tuple[str, str]]:
+        if not self.values:
+            yield "values", "not read; --scan reads them"
+        for number, (name, found) in enumerate(self.values.items()):
+            scale = self.store.header.fields[name].scale
+            text = str(found) + (f"; training divides them by {scale}" if scale != 1 else "")
+            yield "" if number else "values", _of(name, text)
 
     def _shard_line(self) -> str:
         shards = self.store.shards
@@ -175,12 +178,12 @@ def describe(store: Store, *, scan: bool | None = None, progress: Follow = False
     """
     header, tables = store.header, store.tables
     if scan is None:
-        scan = tables["x"].stored_bytes <= SCAN_BYTES
+        scan = sum(tables[name].stored_bytes for name in header.inputs) <= SCAN_BYTES
     classes = header.target_kind == "class"
     return Description(
         store=store,
         size=store.nbytes,
-        values=_range(tables["x"], progress) if scan else None,
+        values={name: _range(tables[name], progress) for name in header.inputs if scan},
         targets=_range(tables["y"], progress) if "y" in tables and not classes else None,
         counts=_class_counts(tables["y"], header.class_count) if classes else None,
         disk=disk_of(store.path),
@@ -222,6 +225,11 @@ def _field_lines(table: BlockTable, header: Header) -> Iterator[tuple[str, str]]
     blocks = f"{_count(len(table), 'block')} of {_count(field.block_length, 'sample')}"
     yield "", f"{_size(table.stored_bytes)}, {packed}"
     yield "", f"{blocks}, {field.block_bytes:,} bytes: {block_reason(table, header)}"
+
+
+def _of(field: str, text: str) -> str:
+    """Return what is said of x, or of one of several inputs."""
+    return text if field == "x" else f"{input_name(field)} {text}"
 
 
 def _count(number: int, what: str) -> str:

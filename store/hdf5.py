@@ -13,7 +13,7 @@ from seekless.errors import StoreFormatError
 from seekless.store.blocks import BlockTable
 from seekless.store.codecs import CODECS
 from seekless.store.encoding import Encoding
-from seekless.store.links import check_links, check_sources
+from seekless.store.links import check_links, check_sources, stored_fields
 from seekless.store.rest import rest_checksum
 from seekless.store.schema import ALIGNMENT, CHECKS, FORMAT, FORMAT_VERSION, REST, SHARDS, Field, Header, Shard
 
@@ -126,7 +126,7 @@ def _read_shards(file: h5py.File) -> tuple[Shard, ...]:
 def _read_header(file: h5py.File, path: Path, *, sharded: bool) -> Header:
     attributes = file.attrs
     length = int(attributes["length"])
-    names = [name for name in ("x", "y", "key") if name == "x" or name in file]
+    names = stored_fields(file)
     for name in names:
         if file[name].is_virtual != sharded or (file[name].chunks is None and not sharded):
             layout = "of one piece" if file[name].chunks is None else "of blocks"
@@ -141,7 +141,7 @@ def _read_header(file: h5py.File, path: Path, *, sharded: bool) -> Header:
     if "class_names" in file:
         class_names = tuple(name.decode() for name in file["class_names"][...])
     target = file["y"].attrs if "y" in file else {}
-    return Header(
+    header = Header(
         length=length,
         fields=fields,
         shuffled=bool(attributes["shuffled"]),
@@ -154,6 +154,8 @@ def _read_header(file: h5py.File, path: Path, *, sharded: bool) -> Header:
         class_names=class_names,
         options=json.loads(_str(attributes["options"])),
     )
+    header.check()
+    return header
 
 
 def _str(value: Any) -> str:

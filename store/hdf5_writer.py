@@ -37,6 +37,8 @@ __all__ = [
 # loaded, for a name and other parameters: the bytes would depend on what else is installed. Without a name h5repack
 # 1.10 writes files that nobody can open.
 NO_FILTER = 65535
+# x, y and key.
+USUAL_FIELDS = 3
 
 
 class HDF5Writer(StoreWriter):
@@ -64,6 +66,8 @@ class HDF5Writer(StoreWriter):
             _create_fields(self._file, header)
             write_class_names(self._file, header)
             self._file.create_group(CHECKS)
+            if "x" not in header.fields:
+                self._file.create_group(f"{CHECKS}/x")
             for field in header.fields.values():
                 _create_early(self._file, f"{CHECKS}/{field.name}", (field.blocks(header.length),))
             create_rest(self._file)
@@ -102,7 +106,8 @@ def _metadata_bytes(header: Header) -> int:
     HDF5's index of blocks takes up to 4 KiB for every 32 blocks, about half of it filled when blocks come in order.
     """
     blocks = sum(field.blocks(header.length) for field in header.fields.values())
-    return 64 * 1024 * -(-(32 * 1024 + 256 * blocks) // (64 * 1024))
+    more = max(0, len(header.fields) - USUAL_FIELDS)
+    return 64 * 1024 * -(-(32 * 1024 + 8 * 1024 * more + 256 * blocks) // (64 * 1024))
 
 
 def seal(path: Path, tables: Sequence[BlockTable], rest: int) -> None:

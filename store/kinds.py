@@ -78,9 +78,9 @@ def looks_like_a_store(path: Path) -> bool:
     """
     try:
         if path.is_dir():
-            from seekless.store.npy import DESCRIPTION, FILES
+            from seekless.store.npy import DESCRIPTION, is_own_file
 
-            if not {file.name for file in path.iterdir()} <= FILES:
+            if not all(is_own_file(file.name) for file in path.iterdir()):
                 return False  # somebody keeps files of his own in it
             return FORMAT.encode() in (path / DESCRIPTION).read_bytes()
         from seekless.store.hdf5 import has_our_format

@@ -11,11 +11,13 @@ from typing import Any
 import h5py
 
 from seekless.errors import StoreFormatError
+from seekless.store.inputs import INPUTS, LABELS, field_order, is_input
 from seekless.store.schema import CHECKS, SHARDS, Shard
 
-__all__ = ["check_links", "check_sources", "is_shard_name", "leads_out", "source_name"]
+__all__ = ["check_links", "check_sources", "is_shard_name", "leads_out", "source_name", "stored_fields"]
 
-FIELDS = ("x", "y", "key")
+# The groups that are looked into; x is one where there are several inputs.
+GROUPS = ("x", CHECKS, f"{CHECKS}/x", SHARDS)
 # What `convert` names shards; only a file that is called so is ever removed with its store.
 SHARD_NAME = re.compile(r"[^/\\]+-shards/[0-9a-f]{16}-[0-9]{5,}\.h5")
 
@@ -38,7 +40,7 @@ def source_name(name: str) -> str:
 
 
 def check_links(file: h5py.File, path: Path) -> None:
-    """Refuse a file any part of which lies elsewhere; that x, y and key may lie in shards is for `check_sources`.
+    """Refuse a file any part of which lies elsewhere; that fields may lie in shards is for `check_sources`.
 
     Args:
         file: The open file.
@@ -52,7 +54,8 @@ def check_links(file: h5py.File, path: Path) -> None:
             continue
         if item.external:
             raise StoreFormatError(f"{path}: found that {name!r} lies in other files, expected it in this one")
-        if item.is_virtual and (where is not file or name not in FIELDS):
+        field = _joined(where, name)
+        if item.is_virtual and not (field in LABELS or is_input(field)):
             raise StoreFormatError(f"{path}: found that {name!r} is a view of other files, expected it in this one")
 
 
@@ -66,9 +69,27 @@ def _items(file: h5py.File, path: Path) -> Iterator[tuple[h5py.Group, str, h5py.
                     f"{path}: found that {name!r} is a link to another place, expected it in the file"
                 )
             item = group[name]
-            if group is file and name in (CHECKS, SHARDS) and isinstance(item, h5py.Group):
+            if _joined(group, name) in GROUPS and isinstance(item, h5py.Group):
                 groups.append(item)
             yield group, name, item
+
+
+def _joined(group: h5py.Group, name: str) -> str:
+    return f"{group.name}/{name}".strip("/")
+
+
+def stored_fields(file: h5py.File) -> list[str]:
+    """Return the names of a file's fields, in the order in which they lie there.
+
+    Args:
+        file: The open file, without links to other places.
+
+    Raises:
+        ValueError: There is no x, or an input has a name that none can have.
+    """
+    several = isinstance(file.get("x"), h5py.Group)
+    inputs = [INPUTS + name for name in file["x"]] if several else ["x"]
+    return field_order([*inputs, *(name for name in LABELS if name in file)])
 
 
 def check_sources(file: h5py.File, path: Path, shards: Sequence[Shard]) -> None:
@@ -90,8 +111,8 @@ def check_sources(file: h5py.File, path: Path, shards: Sequence[Shard]) -> None:
                 "written by `convert`"
             )
     sources = {source_name(name) for name in names}
-    for field in FIELDS:
-        if field in file and file[field].is_virtual:
+    for field in stored_fields(file):
+        if file[field].is_virtual:
             pieces = file[field].virtual_sources()
             odd = next((p.file_name for p in pieces if p.dset_name != field or p.file_name not in sources), None)
             if odd is not None or [_place(piece) for piece in pieces] != list(_expected(shards)):

@@ -1,6 +1,7 @@
 """Open a store that is a folder of `.npy` files to its tables of blocks, and check it on the way.
 
 data.npy.d/x.npy, y.npy, key.npy   one plain array each; np.load(..., mmap_mode="r") reads them
+data.npy.d/x.NAME.npy              of several inputs, each one
 data.npy.d/store.json              what the store says of itself, the block lengths and the blocks' checksums
 """
 
@@ -15,13 +16,13 @@ import numpy as np
 from seekless.errors import StoreFormatError
 from seekless.store.blocks import BlockTable
 from seekless.store.encoding import Encoding
+from seekless.store.inputs import LABELS, field_order, is_input
 from seekless.store.schema import ALIGNMENT, FORMAT, FORMAT_VERSION, Field, Header
 
-__all__ = ["DESCRIPTION", "FILES", "array_head", "block_sizes", "describe", "read_npy"]
+__all__ = ["DESCRIPTION", "array_head", "array_name", "block_sizes", "describe", "is_own_file", "read_npy"]
 
 DESCRIPTION = "store.json"
-# All that a folder of a store may hold.
-FILES = frozenset({"x.npy", "y.npy", "key.npy", DESCRIPTION})
+SUFFIX = ".npy"
 MAGIC = b"\x93NUMPY\x01\x00"
 
 
@@ -46,7 +47,7 @@ def read_npy(path: Path) -> tuple[Header, dict[str, BlockTable]]:
         raise StoreFormatError(f"{path / DESCRIPTION}: found a description that lacks or garbles {error}") from error
     tables = {}
     for name, field in header.fields.items():
-        file = path / f"{name}.npy"
+        file = path / array_name(name)
         head = array_head(field, header.length)
         _check_file(file, head, len(head) + header.length * field.sample_bytes)
         nbytes = block_sizes(field, header.length)
@@ -66,6 +67,18 @@ def read_npy(path: Path) -> tuple[Header, dict[str, BlockTable]]:
             coded=np.zeros(blocks, bool),
         )
     return header, tables
+
+
+def array_name(field: str) -> str:
+    """Return the name of a field's file: x.npy, or x.image.npy for x/image."""
+    return field.replace("/", ".", 1) + SUFFIX
+
+
+def is_own_file(name: str) -> bool:
+    """Return whether a file of this name may lie in the folder of a store."""
+    field = name.removesuffix(SUFFIX)
+    own = field in LABELS or is_input(field) or is_input(field.replace(".", "/", 1))
+    return name == DESCRIPTION or (own and array_name(field) == name)
 
 
 def array_head(field: Field, length: int) -> bytes:
@@ -161,17 +174,16 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 def _header(described: Mapping[str, Any]) -> Header:
     fields = {}
-    for name in ("x", "y", "key"):
-        if name == "x" or name in described["fields"]:
-            kept = described["fields"][name]
-            encoding = Encoding(np.dtype(kept["dtype"]), np.dtype(kept["logical_dtype"]), int(kept["divisor"]))
-            shape = tuple(int(size) for size in kept["sample_shape"])
-            fields[name] = Field(name, shape, encoding, int(kept["block_length"]), int(kept["scale"]), kept["codec"])
-            fields[name].check()
-            if fields[name].codec != "none":
-                raise ValueError(f"the codec of {name}")
+    for name in field_order(described["fields"]):
+        kept = described["fields"][name]
+        encoding = Encoding(np.dtype(kept["dtype"]), np.dtype(kept["logical_dtype"]), int(kept["divisor"]))
+        shape = tuple(int(size) for size in kept["sample_shape"])
+        fields[name] = Field(name, shape, encoding, int(kept["block_length"]), int(kept["scale"]), kept["codec"])
+        fields[name].check()
+        if fields[name].codec != "none":
+            raise ValueError(f"the codec of {name}")
     names = described["class_names"]
-    return Header(
+    header = Header(
         length=int(described["length"]),
         fields=fields,
         shuffled=bool(described["shuffled"]),
@@ -184,6 +196,8 @@ def _header(described: Mapping[str, Any]) -> Header:
         class_names=None if names is None else tuple(names),
         options=described["options"],
     )
+    header.check()
+    return header
 
 
 def _check_file(file: Path, head: bytes, size: int) -> None:

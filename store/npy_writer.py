@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from seekless.errors import OptionError
 from seekless.store.codecs import Buffer
-from seekless.store.npy import DESCRIPTION, array_head, block_sizes, describe
+from seekless.store.npy import DESCRIPTION, array_head, array_name, block_sizes, describe
 from seekless.store.schema import Header
 from seekless.store.writer import StoreWriter
 
@@ -39,7 +39,7 @@ class NPYWriter(StoreWriter):
         path.mkdir()
         with contextlib.ExitStack() as stack:
             names = header.fields
-            self._files = {name: stack.enter_context(open(path / f"{name}.npy", "wb")) for name in names}
+            self._files = {name: stack.enter_context(open(path / array_name(name), "wb")) for name in names}
             for name, field in header.fields.items():
                 self._files[name].write(array_head(field, header.length))
             self._open = stack.pop_all()

@@ -13,20 +13,22 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from seekless.errors import OptionError, StoreError
+from seekless.store.inputs import INPUTS, input_name
 from seekless.store.lettering import fold, font_for, lines_of
 from seekless.store.pieces import pieces
 from seekless.store.schema import Field
 from seekless.store.store import Store
+from seekless.store.tile import is_picture, pixels, tile
 
 __all__ = ["Preview", "preview"]
-
-Pixels = npt.NDArray[np.uint8]
 
 # Of a sheet, in pixels.
 TILE = 128
 NARROWEST = 72  # so that a name fits under a small or thin sample
 MARGIN, LETTERS, LEADING = 12, 13, 17
-GROUND, INK, CHECKS = (250, 250, 250), (40, 40, 40), (224, 255)
+GROUND, INK = (250, 250, 250), (40, 40, 40)
+# Of a target that is many numbers, under a sample.
+SHOWN_NUMBERS = 12
 # Samples in memory at one time.
 GROUP_BYTES = 64 << 20
 
@@ -55,6 +57,7 @@ def preview(
     out: str | PathLike[str],
     *,
     of_class: str | int | None = None,
+    of_input: str | None = None,
     count: int = 64,
     seed: int = 0,
     overwrite: bool = False,
@@ -65,6 +68,7 @@ def preview(
         store: The store; its samples are images or 2-D arrays.
         out: The PNG file to make.
         of_class: The name or number of the only class to draw; None for all.
+        of_input: Which of several inputs to draw; None for the only one that is pictures.
         count: How many samples; all, if there are no more.
         seed: Chooses them; the same seed, the same samples.
         overwrite: Replace a file that exists.
@@ -74,21 +78,23 @@ def preview(
 
     Raises:
         StoreError: Samples of this shape are no pictures.
-        OptionError: The file exists, is no PNG or has no folder, there is no such class, or the count is not positive.
+        OptionError: The file exists, is no PNG or has no folder, there is no such class or input, several inputs are
+            pictures, or the count is not positive.
         StoreFormatError: A block is damaged.
     """
     path = Path(out)
     _check_target(path, overwrite=overwrite)
     if count < 1:
         raise OptionError(f"--count: found {count}, expected 1 or more")
-    shape = store.shape[1:]
-    if not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))):
+    name = _drawn_field(store, of_input)
+    shape = store.header.fields[name].sample_shape
+    if not is_picture(shape):
         raise StoreError(
             f"{store.path}: found samples of shape {shape}, expected pictures to draw: (height, width), or that with "
             "1, 3 or 4 channels; tables and CSV files take another shape by --shape at conversion"
         )
     chosen = _choose(_candidates(store, of_class), count, seed)
-    sheet = _draw(list(_tiles(store, chosen)), _names(store, chosen))
+    sheet = _draw(list(_tiles(store, name, chosen)), _names(store, chosen))
     partial = path.with_name(f"{path.name}.partial")
     try:
         sheet.save(partial, "PNG")
@@ -96,6 +102,27 @@ def preview(
     finally:
         partial.unlink(missing_ok=True)
     return Preview(path, tuple(chosen), sheet.size)
+
+
+def _drawn_field(store: Store, of_input: str | None) -> str:
+    """Return the field of x that is drawn."""
+    inputs = store.header.inputs
+    names = ", ".join(map(input_name, inputs))
+    if inputs == ("x",):
+        if of_input is not None:
+            raise OptionError(f"--input: found {of_input!r}, but {store.path} has one input; leave --input out")
+        return "x"
+    if of_input is not None:
+        if f"{INPUTS}{of_input}" not in inputs:
+            raise OptionError(f"--input: found {of_input!r}, expected one of the inputs of {store.path}: {names}")
+        return f"{INPUTS}{of_input}"
+    pictures = [name for name in inputs if is_picture(store.header.fields[name].sample_shape)]
+    if len(pictures) > 1:
+        raise OptionError(
+            f"{store.path}: found the inputs {names}, expected to be told which to draw by --input "
+            + " or --input ".join(map(input_name, pictures))
+        )
+    return pictures[0] if pictures else inputs[0]
 
 
 def _check_target(path: Path, *, overwrite: bool) -> None:
@@ -153,23 +180,27 @@ def _names(store: Store, chosen: Sequence[int]) -> list[tuple[str, str]]:
     if store.header.target_kind == "class":
         names = store.class_names
         return [(str(number) if names is None else names[number], f"class {number}") for number in targets.tolist()]
-    return [(", ".join(f"{value:.4g}" for value in np.atleast_1d(target)), "") for target in targets]
+    return [(_numbers(target.reshape(-1).tolist()), "") for target in targets]
 
 
-def _groups(store: Store, chosen: Sequence[int]) -> Iterator[npt.NDArray[Any]]:
+def _numbers(values: Sequence[float]) -> str:
+    more = ["..."] if len(values) > SHOWN_NUMBERS else []
+    return ", ".join([*(f"{value:.4g}" for value in values[:SHOWN_NUMBERS]), *more])
+
+
+def _groups(store: Store, name: str, chosen: Sequence[int]) -> Iterator[npt.NDArray[Any]]:
     """Yield stored samples, (samples, *sample_shape), a bounded number of bytes at a time."""
-    reader = store.reader("x")
+    reader = store.reader(name)
     step = max(1, GROUP_BYTES // max(1, reader.table.field.sample_bytes))
     for start in range(0, len(chosen), step):
         yield reader.read([(sample, sample + 1) for sample in chosen[start : start + step]])
 
 
-def _tiles(store: Store, chosen: Sequence[int]) -> Iterator[Image.Image]:
-    field = store.header.fields["x"]
-    low, high = _ends(field, _groups(store, chosen))
-    for group in _groups(store, chosen):
+def _tiles(store: Store, name: str, chosen: Sequence[int]) -> Iterator[Image.Image]:
+    low, high = _ends(store.header.fields[name], _groups(store, name, chosen))
+    for group in _groups(store, name, chosen):
         for sample in group:
-            yield _tile(_pixels(sample, low, high))
+            yield tile(pixels(sample, low, high), TILE)
 
 
 def _ends(field: Field, groups: Iterator[npt.NDArray[Any]]) -> tuple[float, float]:
@@ -183,39 +214,6 @@ def _ends(field: Field, groups: Iterator[npt.NDArray[Any]]) -> tuple[float, floa
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
     return (low, high) if low < high else (min(low, 0.0), max(high, 1.0))
-
-
-def _pixels(sample: npt.NDArray[Any], low: float, high: float) -> Pixels:
-    """Return uint8, (height, width) or (height, width, 3 or 4); what is not a number is black."""
-    if sample.dtype == np.uint8 and (low, high) == (0, 255):
-        pixels = sample
-    else:
-        # Halved first: the difference of two large doubles may be infinite.
-        half = (sample.astype(np.float64) / 2 - low / 2) / (high / 2 - low / 2)
-        pixels = np.rint(np.nan_to_num(half, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1) * 255).astype(np.uint8)
-    return pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
-
-
-def _tile(pixels: Pixels) -> Image.Image:
-    """Return a picture of at most TILE x TILE pixels: small ones are enlarged by a whole factor, large ones reduced."""
-    image = Image.fromarray(pixels)
-    longest = max(image.size)
-    if longest <= TILE:
-        factor = TILE // longest
-        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-    else:
-        size = [max(1, round(side * TILE / longest)) for side in image.size]
-        image = image.resize((size[0], size[1]), Image.Resampling.BOX, reducing_gap=2.0)
-    if image.mode == "RGBA":
-        image = Image.alpha_composite(_checkerboard(image.size), image)
-    return image.convert("RGB")
-
-
-def _checkerboard(size: tuple[int, int]) -> Image.Image:
-    """Return what shows through where samples are transparent."""
-    rows, columns = np.ogrid[: size[1], : size[0]]
-    light = np.where((rows // 8 + columns // 8) % 2, *CHECKS).astype(np.uint8)
-    return Image.fromarray(light).convert("RGBA")
 
 
 def _columns(count: int, proportion: float) -> int:
@@ -235,10 +233,10 @@ def _draw(tiles: Sequence[Image.Image], names: Sequence[tuple[str, str]]) -> Ima
     rows = -(-len(tiles) // columns)
     sheet = Image.new("RGB", (MARGIN + columns * (wide + MARGIN), MARGIN + rows * (high + below + MARGIN)), GROUND)
     draw = ImageDraw.Draw(sheet)
-    for place, (tile, lines) in enumerate(zip(tiles, texts, strict=True)):
+    for place, (picture, lines) in enumerate(zip(tiles, texts, strict=True)):
         left = MARGIN + place % columns * (wide + MARGIN)
         top = MARGIN + place // columns * (high + below + MARGIN)
-        sheet.paste(tile, (left + (wide - tile.width) // 2, top + high - tile.height))
+        sheet.paste(picture, (left + (wide - picture.width) // 2, top + high - picture.height))
         for number, line in enumerate(lines):
             at = (left + (wide - font.getlength(line)) / 2, top + high + 4 + number * LEADING)
             draw.text(at, line, fill=INK, font=font)

@@ -5,11 +5,11 @@ import math
 import numpy as np
 
 from seekless.store.blocks import BlockTable
+from seekless.store.inputs import is_input
 from seekless.store.schema import (
     MAX_BLOCK_BYTES,
     MAX_LABEL_BLOCK_BYTES,
     MIN_BLOCKS,
-    Field,
     Header,
     label_block_length,
     sample_block_length,
@@ -19,13 +19,13 @@ __all__ = ["block_reason", "dtype_reason"]
 
 
 def dtype_reason(header: Header, name: str) -> str | None:
-    """Say why a field has its stored dtype; None for y and key, which are never narrowed.
+    """Say why a field has its stored dtype; None for those beside x, which are never narrowed.
 
     Args:
         header: What the store says of itself.
         name: The field.
     """
-    if name != "x":
+    if not is_input(name):
         return None
     field, options = header.fields[name], header.options
     logical = field.encoding.logical_dtype
@@ -44,8 +44,8 @@ def block_reason(table: BlockTable, header: Header) -> str:
         table: The field's blocks.
         header: What the store says of itself.
     """
-    if table.field.name == "x":
-        return _sample_reason(table.field, table.length, header.options.get("block_bytes"))
+    if is_input(table.field.name):
+        return _sample_reason(header, header.options.get("block_bytes"))
     shards = len(np.unique(table.file)) > 1
     length = int(table.first[np.searchsorted(table.file, 1)]) if shards else table.length  # of the first shard
     field = table.field
@@ -56,14 +56,16 @@ def block_reason(table: BlockTable, header: Header) -> str:
     return f"up to {MAX_LABEL_BLOCK_BYTES >> 20} MiB"
 
 
-def _sample_reason(field: Field, length: int, asked: int | None) -> str:
-    if asked is not None and field.block_length == max(1, min(asked // max(1, field.sample_bytes), length)):
-        return f"--block-bytes {asked:,}" + (" or one sample" if field.sample_bytes > asked else "")
-    if field.block_length != sample_block_length(field.sample_bytes, length):
+def _sample_reason(header: Header, asked: int | None) -> str:
+    length, own, sample_bytes = header.length, header.block_length, header.sample_bytes
+    together = ", of all inputs together" if len(header.inputs) > 1 else ""
+    if asked is not None and own == max(1, min(asked // max(1, sample_bytes), length)):
+        return f"--block-bytes {asked:,}" + (" or one sample" if sample_bytes > asked else "") + together
+    if own != sample_block_length(sample_bytes, length):
         return "chosen for this store"
     if length < MIN_BLOCKS:
         return f"fewer than {MIN_BLOCKS} samples, each one a block"
-    if field.block_length == -(-length // MIN_BLOCKS):
+    if own == -(-length // MIN_BLOCKS):
         return f"at least {MIN_BLOCKS} a store, so that they can be mixed"
-    one = " or one sample" if field.sample_bytes > MAX_BLOCK_BYTES else ""
-    return f"up to {MAX_BLOCK_BYTES >> 20} MiB{one}"
+    one = " or one sample" if sample_bytes > MAX_BLOCK_BYTES else ""
+    return f"up to {MAX_BLOCK_BYTES >> 20} MiB{one}{together}"

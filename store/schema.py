@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from seekless.errors import OptionError
 from seekless.store.encoding import Encoding
+from seekless.store.inputs import is_input
 
 __all__ = [
     "ALIGNMENT",
@@ -54,7 +55,7 @@ class Field:
     """One named array of a store; axis 0 is the sample.
 
     Attributes:
-        name: "x", "y" or "key".
+        name: "x", or "x/NAME" of several inputs; "y", "sample_weight" or "key".
         sample_shape: The shape of one sample; () for one value.
         encoding: The stored dtype, and how it gives the source's values back bit for bit.
         block_length: Samples in a block.
@@ -145,6 +146,31 @@ class Header:
     class_names: tuple[str, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[int, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The fields that are x: "x", or "x/NAME" of several inputs, by name."""
+        return tuple(name for name in self.fields if is_input(name))
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one stored sample of x, of all inputs together."""
+        return sum(self.fields[name].sample_bytes for name in self.inputs)
+
+    @property
+    def block_length(self) -> int:
+        """Samples in a block of x; several inputs have blocks of the same samples."""
+        return self.fields[self.inputs[0]].block_length
+
+    def check(self) -> None:
+        """Refuse inputs whose blocks do not hold the same samples; for a header that was read from a file.
+
+        Raises:
+            ValueError: They do not.
+        """
+        lengths = {name: self.fields[name].block_length for name in self.inputs}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"the block lengths {lengths}, expected the same for all inputs")
 
     @property
     def options_json(self) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from seekless.errors import StoreFormatError
 from seekless.store.blocks import BlockTable, joined
 from seekless.store.hdf5 import HDF5File, read_file
+from seekless.store.inputs import is_input
 from seekless.store.schema import Field, Header, Shard, label_block_length
 
 __all__ = ["listed_shards", "read_hdf5", "shard_edges", "shard_header", "shard_id", "shard_of", "shards_folder"]
@@ -43,8 +44,12 @@ def read_hdf5(path: Path) -> tuple[Header, dict[str, BlockTable]]:
     if found != index.header.length:
         raise StoreFormatError(f"{path}: found {found} samples in all shards, expected {index.header.length}")
     tables = {name: joined([file.tables[name] for file in opened]) for name in index.header.fields}
-    fields = {name: table.field for name, table in tables.items()}
-    return replace(index.header, fields=fields), tables
+    header = replace(index.header, fields={name: table.field for name, table in tables.items()})
+    try:
+        header.check()
+    except ValueError as error:
+        raise StoreFormatError(f"{path}: found {error}; convert the source again") from error
+    return header, tables
 
 
 def shard_edges(header: Header, shard_bytes: int) -> list[int]:
@@ -55,7 +60,7 @@ def shard_edges(header: Header, shard_bytes: int) -> list[int]:
         shard_bytes: The most bytes of all fields in a shard, before they are compressed; a block of x is never cut,
             and less than one, at the end, goes to the last shard.
     """
-    step = header.fields["x"].block_length
+    step = header.block_length
     sample_bytes = sum(field.sample_bytes for field in header.fields.values())
     length = max(1, shard_bytes // (step * sample_bytes)) * step
     starts = range(0, header.length, length)
@@ -72,7 +77,7 @@ def shard_header(header: Header, length: int) -> Header:
         length: Samples in the shard.
     """
     fields = {
-        name: field if name == "x" else replace(field, block_length=label_block_length(field.sample_bytes, length))
+        name: field if is_input(name) else replace(field, block_length=label_block_length(field.sample_bytes, length))
         for name, field in header.fields.items()
     }
     return replace(header, length=length, fields=fields, boundaries=(), parts=())

@@ -30,6 +30,8 @@ def write_index(path: Path, header: Header, shards: Sequence[Shard]) -> None:
     """
     with h5py.File(path, "w", libver="earliest") as file:
         write_attributes(file, header)
+        if "x" not in header.fields:
+            file.create_group("x")
         for field in header.fields.values():
             _create_virtual(file, field, header, shards)
         write_class_names(file, header)

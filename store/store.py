@@ -10,12 +10,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import OptionError, StoreNotFoundError
 from seekless.store.blocks import BlockReader, BlockTable
 from seekless.store.held import HeldBlocks
+from seekless.store.inputs import as_x, input_name
 from seekless.store.kinds import read_store as read
 from seekless.store.schema import Header, boundaries, nearest
 
@@ -48,16 +48,19 @@ class Store:
         return self.header.length
 
     def __repr__(self) -> str:
-        header, table = self.header, self.tables["x"]
-        x = table.field
-        blocks = f"{len(table):,} block{'' if len(table) == 1 else 's'}" + (
+        header, tables = self.header, [self.tables[name] for name in self.header.inputs]
+        count = sum(map(len, tables))
+        blocks = f"{count:,} block{'' if count == 1 else 's'}" + (
             f" in {len(self.shards):,} shards" if self.shards else ""
         )
+        several = "x" not in self.tables
         facts = [
-            f"{len(self):,} samples of shape {x.sample_shape} {x.encoding.logical_dtype.name} stored as {x.encoding}",
+            f"{len(self):,} samples of " + (f"{len(tables)} inputs" if several else _form(tables[0])),
+            *(f"{input_name(table.field.name)} of {_form(table)} {_packing(table)}" for table in tables if several),
             *(["values rounded"] if header.options.get("lossy") else []),
-            "not compressed" if x.codec == "none" else f"{x.codec} {table.ratio:.2f} times smaller",
+            *([] if several else [_packing(tables[0])]),
             blocks,
+            *(["weights of samples"] if "sample_weight" in self.tables else []),
             *([f"{header.class_count:,} classes"] if header.class_count else []),
             f"shuffled with seed {header.seed}" if header.shuffled else "in the source's order",
         ]
@@ -69,14 +72,15 @@ class Store:
         return tuple(self.header.fields)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of x: (N, *sample_shape)."""
-        return (len(self), *self.header.fields["x"].sample_shape)
+    def shape(self) -> Any:
+        """The shape of x: (N, *sample_shape); of several inputs a dictionary of them by name."""
+        fields = self.header.fields
+        return as_x({name: (len(self), *fields[name].sample_shape) for name in self.header.inputs})
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of x as the source had it."""
-        return self.header.fields["x"].encoding.logical_dtype
+    def dtype(self) -> Any:
+        """The dtype of x as the source had it; of several inputs a dictionary of them by name."""
+        return as_x({name: self.header.fields[name].encoding.logical_dtype for name in self.header.inputs})
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -92,7 +96,11 @@ class Store:
     @property
     def shards(self) -> tuple[Path, ...]:
         """The files that hold the samples of a store that is spread over several; none of one file or folder."""
-        return () if self.path.is_dir() else tuple(path for path in self.tables["x"].paths if path != self.path)
+        return (
+            ()
+            if self.path.is_dir()
+            else tuple(path for path in self.tables[self.header.inputs[0]].paths if path != self.path)
+        )
 
     @property
     def nbytes(self) -> int:
@@ -178,14 +186,17 @@ class Store:
     def __getitem__(self, which: int | slice | str) -> Any:
         """Return `(x, y)` of one sample or of a slice, values as the source had them; or a whole field by its name.
 
-        A store without targets gives x alone. With `len` this is a random-access source, for Grain or for a map-style
-        DataLoader of PyTorch: threads may share it, and it pickles. Blocks of single samples are held decoded, up to
-        64 MiB in each process, so that neighbours are read once; an order that jumps about in a larger store reads a
-        whole block for each sample, which `batches` and the Sequence do not.
+        A store without targets gives x alone. x of several inputs is a dictionary of arrays by name.
+
+        With `len` this is a random-access source, for Grain or for a map-style DataLoader of PyTorch: threads may share
+        it, and it pickles. Blocks of single samples are held decoded, up to 64 MiB in each process, so that neighbours
+        are read once; an order that jumps about in a larger store reads a whole block for each sample, which `batches`
+        and the Sequence do not.
         """
+        if which == "x":
+            return self._x(0, len(self))
         if isinstance(which, str):
-            field = self.reader(which).table.field
-            return field.encoding.decode(self.read(which, 0, len(self)))
+            return self._values(which, 0, len(self))
         if isinstance(which, slice):
             start, stop, step = which.indices(len(self))
             if step != 1:
@@ -194,19 +205,21 @@ class Store:
         index = operator.index(which)
         if not -len(self) <= index < len(self):
             raise IndexError(f"found sample {index}, expected 0 to {len(self) - 1}")
-        names = [name for name in ("x", "y") if name in self.tables]
-        one = tuple(self._held.sample(name, index % len(self)) for name in names)
-        return one if len(one) == 2 else one[0]
+        row = index % len(self)
+        x = as_x({name: self._held.sample(name, row) for name in self.header.inputs})
+        return (x, self._held.sample("y", row)) if "y" in self.tables else x
 
     def _pair(self, start: int, stop: int) -> Any:
-        arrays = [
-            self.header.fields[name].encoding.decode(self.read(name, start, stop))
-            for name in ("x", "y")
-            if name in self.tables
-        ]
-        return tuple(arrays) if len(arrays) == 2 else arrays[0]
+        x = self._x(start, stop)
+        return (x, self._values("y", start, stop)) if "y" in self.tables else x
 
-    def batches(self, batch_size: int = 32, **options: Any) -> Iterator[tuple[npt.NDArray[Any], ...]]:
+    def _x(self, start: int, stop: int) -> npt.NDArray[Any] | dict[str, npt.NDArray[Any]]:
+        return as_x({name: self._values(name, start, stop) for name in self.header.inputs})
+
+    def _values(self, name: str, start: int, stop: int) -> npt.NDArray[Any]:
+        return self.reader(name).table.field.encoding.decode(self.read(name, start, stop))
+
+    def batches(self, batch_size: int = 32, **options: Any) -> Iterator[tuple[Any, ...]]:
         """Yield the batches of one epoch as NumPy arrays; see `seekless.batches` for the options.
 
         Args:
@@ -214,11 +227,22 @@ class Store:
             **options: As for `seekless.batches`.
 
         Yields:
-            (x, y), or (x,) for a store without targets.
+            (x, y), or (x,) for a store without targets; (x, y, sample_weight) for one that holds weights. x of several
+            inputs is a dictionary of arrays by name.
         """
         import seekless  # the loader is handed on by the face; this room does not know it
 
         yield from seekless.batches(self, batch_size, **options)
+
+
+def _form(table: BlockTable) -> str:
+    field = table.field
+    return f"shape {field.sample_shape} {field.encoding.logical_dtype.name} stored as {field.encoding}"
+
+
+def _packing(table: BlockTable) -> str:
+    codec = table.field.codec
+    return "not compressed" if codec == "none" else f"{codec} {table.ratio:.2f} times smaller"
 
 
 def open(path: str | PathLike[str]) -> Store:

@@ -9,7 +9,15 @@ from pathlib import Path
 import keras
 import pytest
 
-TESTS = [Path(__file__).parent / "loader" / name for name in ("test_sequence.py", "test_resume.py", "test_asking.py")]
+TESTS = [
+    Path(__file__).parent / name
+    for name in (
+        "loader/test_sequence.py",
+        "loader/test_resume.py",
+        "loader/test_asking.py",
+        "test_keras_inputs.py",
+    )
+]
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])

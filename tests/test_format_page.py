@@ -79,6 +79,28 @@ def test_every_dataset(file):
         assert item.dtype.byteorder in "<|="
 
 
+@pytest.mark.parametrize("shard_bytes", [None, 1000])
+def test_every_dataset_of_several_inputs_and_weights(tmp_path, shard_bytes):
+    x = {"a": np.zeros((40, 30), np.float32), "b": np.arange(40)}
+    seekless.write(tmp_path / "data.h5", x, ["é"] * 40, sample_weight=np.ones(40), shard_bytes=shard_bytes)
+    rows = {name for cell, *_ in table("name", "shape", "dtype", "unit") for name in names(cell)} - {"x", "_blocks/x"}
+    rows |= {name for cell, *_ in table("there is also", "shape") for name in names(cell)}
+    rows = {name.replace("NAME", own) for name in rows for own in x}
+    shards = {name for name in rows if name.startswith("_shards/")}
+    kept = {name for name in rows if name.startswith("_blocks/")} - {"_blocks/rest"}
+    found = []
+    with h5py.File(tmp_path / "data.h5") as opened:
+        opened.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+        rows_of = {names(name)[0]: names(of) for name, of, *_ in table("name", "of", "dtype")}
+        for field in ("x/a", "x/b", "sample_weight"):
+            kind = field.partition("/")[0]
+            assert set(opened[field].attrs) == {name for name, of in rows_of.items() if kind in of}
+    assert set(found) == rows - (kept if shard_bytes else shards)
+    if shard_bytes:
+        with h5py.File(seekless.open(tmp_path / "data.h5").shards[0]) as shard:
+            assert not shard["x/a"].is_virtual
+
+
 def test_every_attribute_of_the_file(file):
     kind, opened = file
     rows = {name: dtype for cell, dtype, _ in table("name", "dtype", "what it is") for name in names(cell)}

@@ -14,6 +14,7 @@ import keras
 from seekless.errors import OptionError, TrainError
 from seekless.train.models import MODELS
 from seekless.train.options import Options
+from seekless.train.shapes import SampleShape
 from seekless.train.targets import Targets
 
 __all__ = ["build_model", "check_input", "load_model", "outputs_of", "precision", "wants_one_hot"]
@@ -22,7 +23,7 @@ __all__ = ["build_model", "check_input", "load_model", "outputs_of", "precision"
 METRIC_WORDS = ("accuracy", "acc", "crossentropy", "ce")
 
 
-def build_model(options: Options, sample_shape: tuple[int, ...], targets: Targets) -> Any:
+def build_model(options: Options, sample_shape: SampleShape, targets: Targets) -> Any:
     """Build, import or load the model that the options name, and compile it.
 
     A model that comes compiled, from a function or a file, keeps its own optimizer, loss and metrics but for those that
@@ -30,7 +31,7 @@ def build_model(options: Options, sample_shape: tuple[int, ...], targets: Target
 
     Args:
         options: With the model, the optimizer, the loss and the metrics.
-        sample_shape: The shape of one sample.
+        sample_shape: The shape of one sample; of several inputs a dictionary of them by name.
         targets: What it is to learn.
 
     Returns:
@@ -42,6 +43,11 @@ def build_model(options: Options, sample_shape: tuple[int, ...], targets: Target
     """
     where = f"--model {options.model}"
     if options.model in MODELS:
+        if isinstance(sample_shape, dict):
+            raise TrainError(
+                f"{where}: found samples of the inputs {', '.join(sample_shape)}, expected one input; give a model "
+                "that takes them, by --model package.module:function"
+            )
         model = MODELS[options.model](sample_shape, targets.outputs, linear=targets.kind != "class")
     else:
         function = options.model_function
@@ -77,39 +83,61 @@ def load_model(path: Path, where: str) -> Any:
         ) from error
 
 
-def check_input(model: Any, sample_shape: tuple[int, ...], where: str) -> None:
+def check_input(model: Any, sample_shape: SampleShape, where: str) -> None:
     """Check that a model takes samples of a shape.
 
     Args:
         model: The model.
-        sample_shape: The shape of one sample.
+        sample_shape: The shape of one sample; of several inputs a dictionary of them by name.
         where: The option that names the model, for messages.
 
     Raises:
-        TrainError: It takes another shape, or more than one input.
+        TrainError: It takes another shape, or other inputs.
     """
+    if isinstance(sample_shape, dict):
+        _check_inputs(model, sample_shape, where)
+        return
     shape = getattr(model, "input_shape", None)  # a subclassed model has none
     if shape is None:
         return
     if isinstance(shape, list | dict):
         raise TrainError(f"{where}: found a model of {len(shape)} inputs, expected one input: the sample")
     wanted = tuple(shape[1:])
+    if not _fits(sample_shape, wanted):
+        raise TrainError(
+            f"{where}: found samples of shape {_times(sample_shape)}, expected {_times(wanted)}, which is what the "
+            "model takes; give another --model, or convert to that shape (--shape for CSV, --size and --channels for "
+            "images)"
+        )
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     # Keras adds or takes away a last axis of length 1 by itself.
-    for found in (sample_shape, (*sample_shape, 1), sample_shape[:-1] if sample_shape[-1:] == (1,) else sample_shape):
+    for found in (shape, (*shape, 1), shape[:-1] if shape[-1:] == (1,) else shape):
         if len(found) == len(wanted) and all(side in (None, own) for side, own in zip(wanted, found, strict=True)):
-            return
-    raise TrainError(
-        f"{where}: found samples of shape {_times(sample_shape)}, expected {_times(wanted)}, which is what the model "
-        "takes; give another --model, or convert to that shape (--shape for CSV, --size and --channels for images)"
-    )
+            return True
+    return False
 
 
-def outputs_of(model: Any, sample_shape: tuple[int, ...], where: str) -> tuple[int, ...]:
+def _check_inputs(model: Any, shapes: dict[str, tuple[int, ...]], where: str) -> None:
+    """Check that a model takes several inputs of these names and shapes."""
+    tensors = getattr(model, "inputs", None)  # a subclassed model has none
+    if not tensors:
+        return
+    wanted = {tensor.name: tuple(tensor.shape[1:]) for tensor in tensors}
+    if set(wanted) != set(shapes) or not all(_fits(shape, wanted[name]) for name, shape in shapes.items()):
+        found, takes = (
+            ", ".join(f"{name} of {_times(shape)}" for name, shape in sorted(s.items())) for s in (shapes, wanted)
+        )
+        raise TrainError(f"{where}: found the inputs {found}, expected {takes}, which is what the model takes")
+
+
+def outputs_of(model: Any, sample_shape: SampleShape, where: str) -> tuple[int, ...]:
     """Return the shape of what a model gives for one sample.
 
     Args:
         model: The model.
-        sample_shape: The shape of one sample.
+        sample_shape: The shape of one sample; of several inputs a dictionary of them by name.
         where: The option that names the model, for messages.
 
     Raises:
@@ -117,7 +145,9 @@ def outputs_of(model: Any, sample_shape: tuple[int, ...], where: str) -> tuple[i
     """
     shape = getattr(model, "output_shape", None)
     if shape is None:  # a subclassed model knows once it has run
-        given = model(keras.ops.zeros((1, *sample_shape)))
+        one = sample_shape if isinstance(sample_shape, dict) else {"": sample_shape}
+        zeros = {name: keras.ops.zeros((1, *shape)) for name, shape in one.items()}
+        given = model(zeros if isinstance(sample_shape, dict) else zeros[""])
         shape = [part.shape for part in given] if isinstance(given, list | tuple | dict) else given.shape
     if isinstance(shape, list | dict):
         raise TrainError(f"{where}: found a model of {len(shape)} outputs, expected one output")
@@ -165,7 +195,7 @@ def _has_gpu() -> bool:
     )
 
 
-def _call(module: str, function: str, sample_shape: tuple[int, ...], outputs: int, where: str) -> Any:
+def _call(module: str, function: str, sample_shape: SampleShape, outputs: int, where: str) -> Any:
     with _current_folder_first():
         try:
             found = importlib.import_module(module)
@@ -196,7 +226,7 @@ def _current_folder_first() -> Iterator[None]:
         sys.path.remove(folder)
 
 
-def _check_outputs(model: Any, sample_shape: tuple[int, ...], targets: Targets, where: str) -> None:
+def _check_outputs(model: Any, sample_shape: SampleShape, targets: Targets, where: str) -> None:
     found = outputs_of(model, sample_shape, where)
     wanted = [(targets.outputs,)] if targets.kind == "class" else [targets.shape or (1,)]
     if targets.kind == "class" and targets.class_count == 2:

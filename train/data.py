@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seekless.errors import TrainError
+from seekless.errors import OptionError, TrainError
 from seekless.loader.files import FileSequence
 from seekless.loader.options import WINDOW_BYTES
 from seekless.loader.sequence import StoreSequence
 from seekless.store.store import Store
 from seekless.store.store import open as open_store
 from seekless.train.options import Options
+from seekless.train.shapes import SampleShape, of_store
 from seekless.train.targets import Targets
 from seekless.train.waiting import Clock, TimedFiles, TimedStore
 
@@ -56,7 +57,7 @@ class Data:
 
     Attributes:
         name: What runs on it are called.
-        sample_shape: The shape of one sample.
+        sample_shape: The shape of one sample; of several inputs a dictionary of them by name.
         targets: What is to be learnt.
         highest: The largest magnitude that training sees in the first few samples.
         described: What `config.json` says of it.
@@ -68,7 +69,7 @@ class Data:
     """
 
     name: str
-    sample_shape: tuple[int, ...]
+    sample_shape: SampleShape
     targets: Targets
     highest: float
     described: dict[str, Any]
@@ -111,6 +112,7 @@ def open_data(options: Options) -> Data:
         StoreError: The store is missing or damaged.
         SourceError: The files are missing or do not match their targets.
         TrainError: There are no targets, or one part is empty.
+        OptionError: Classes are to be weighed where samples have weights.
     """
     return _store_data(options.store, options) if options.store is not None else _file_data(str(options.files), options)
 
@@ -135,21 +137,29 @@ def _edges(path: str, length: int, options: Options, recorded: tuple[int, ...]) 
 
 def _store_data(path: str, options: Options) -> Data:
     store = open_store(path)
-    header, x = store.header, store.header.fields["x"]
+    header = store.header
+    x = [header.fields[name] for name in header.inputs]
     targets = Targets.of_store(store)
+    if options.class_weight and "sample_weight" in header.fields:
+        raise OptionError(
+            f"--class-weight: found weights of samples in {path}, expected none beside it: Keras takes one of the two"
+        )
     edges = _edges(path, len(store), options, header.boundaries)
     start, stop = store.part(edges[0])
     described = {"samples": len(store), "shuffled": header.shuffled, "seed": header.seed, "checksum": checksum(store)}
     return Data(
         name=Path(path).name.split(".")[0] or "store",
-        sample_shape=store.shape[1:],
+        sample_shape=of_store(store),
         targets=targets,
-        highest=_highest(x.encoding.decode(store.read("x", 0, min(len(store), x.block_length))), x.scale),
+        highest=max(
+            _highest(one.encoding.decode(store.read(one.name, 0, min(len(store), one.block_length))), one.scale)
+            for one in x
+        ),
         described={"store": path, **described},
         open_parts=partial(_store_parts, store, options, edges),
         train_targets=partial(store.read, "y", start, stop),
-        train_bytes=(stop - start) * x.sample_bytes,
-        compressed=x.codec != "none",
+        train_bytes=(stop - start) * header.sample_bytes,
+        compressed=any(one.codec != "none" for one in x),
         warning="" if header.shuffled else _unshuffled(path),
     )
 

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from seekless.store.tile import is_picture
 from seekless.train.targets import Targets
-from seekless.train.tile import is_picture, tile
+from seekless.train.tile import tile
 
 __all__ = ["Mistake", "Outcome", "class_probabilities", "examine"]
 
@@ -66,7 +67,7 @@ def examine(model: Any, part: Any, targets: Targets) -> Outcome:
 
     Args:
         model: The model.
-        part: Its batches of (x, y).
+        part: Its batches of (x, y), or of (x, y, sample_weight), which counts for nothing here.
         targets: The classes.
 
     Returns:
@@ -77,26 +78,27 @@ def examine(model: Any, part: Any, targets: Targets) -> Outcome:
     worst: list[tuple[float, int, Mistake]] = []
     start = 0
     for step in range(len(part)):
-        x, y = part[step]
+        x, y, *_ = part[step]
         true = y.argmax(axis=1) if y.ndim == 2 else y
         rows = class_probabilities(model, x, targets.class_count)
         predicted = rows.argmax(axis=1)
         pairs.update(zip(true.tolist(), predicted.tolist(), strict=True))
-        for row in np.flatnonzero(true != predicted).tolist() if is_picture(x.shape[1:]) else ():
+        drawn = not isinstance(x, dict) and is_picture(x.shape[1:])  # of several inputs none says all
+        for row in np.flatnonzero(true != predicted).tolist() if drawn else ():
             place = (float(rows[row, predicted[row]]), -start - row)
             if len(worst) < KEPT or place > worst[0][:2]:
                 mistake = Mistake(start + row, int(true[row]), int(predicted[row]), place[0], tile(x[row]))
                 (heapq.heappush if len(worst) < KEPT else heapq.heapreplace)(worst, (*place, mistake))
-        start += len(x)
+        start += len(true)
     return Outcome(pairs, [mistake for _, _, mistake in sorted(worst, key=lambda entry: entry[:2], reverse=True)])
 
 
-def class_probabilities(model: Any, x: npt.NDArray[Any], classes: int) -> npt.NDArray[np.float32]:
+def class_probabilities(model: Any, x: Any, classes: int) -> npt.NDArray[np.float32]:
     """Return what a model gives each class.
 
     Args:
         model: The model; with one output for two classes it gives that of class 1.
-        x: (batch, *sample_shape).
+        x: (batch, *sample_shape), or a dictionary of several inputs by name.
         classes: Number of classes.
 
     Returns:

@@ -128,16 +128,18 @@ class Run:
     def _train_on_batches(self) -> dict[str, float]:
         """Train one epoch by an explicit loop; return the means of the metrics over its samples."""
         train, clock = self.parts.train, self.parts.clock
-        weights = {} if self._weights is None else {"class_weight": self._weights}
+        weights: dict[str, Any] = {} if self._weights is None else {"class_weight": self._weights}
         sums: dict[str, float] = {}
         samples = 0
         for step in range(len(train)):
             clock.want()
-            x, y = train[step]
+            x, y, *own = train[step]
+            if own:
+                weights = {"sample_weight": own[0]}
             self.model.reset_metrics()  # Keras before 3.15 would give running means, not those of this batch
             logs = self.model.train_on_batch(x, y, return_dict=True, **weights)
-            samples += len(x)
-            sums = {name: sums.get(name, 0.0) + float(value) * len(x) for name, value in logs.items()}
+            samples += len(y)
+            sums = {name: sums.get(name, 0.0) + float(value) * len(y) for name, value in logs.items()}
             self._step({name: total / samples for name, total in sums.items()})
         train.on_epoch_end()
         return {name: total / samples for name, total in sums.items()}

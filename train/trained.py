@@ -17,6 +17,7 @@ from seekless.store.store import open as open_store
 from seekless.train.build import check_input, load_model, outputs_of, wants_one_hot
 from seekless.train.folder import BEST, LAST, read_config, replacing
 from seekless.train.outcome import class_probabilities
+from seekless.train.shapes import of_store, samples_in
 from seekless.train.targets import Targets
 
 __all__ = ["Trained", "evaluate", "open_trained", "predict"]
@@ -87,7 +88,7 @@ def evaluate(model: str, store: str, *, batch_size: int = 256, part: str = "all"
     trained, opened = open_trained(model), open_store(store)
     targets = Targets.of_store(opened)
     where = f"--model {trained.path}"
-    check_input(trained.model, opened.shape[1:], where)
+    check_input(trained.model, of_store(opened), where)
     _check_targets(trained, targets, opened, where)
     if not trained.model.compiled:
         trained.model.compile(loss=targets.loss, metrics=list(targets.metrics))
@@ -133,8 +134,8 @@ def predict(
     _check_out(path, overwrite=overwrite)
     trained, opened = open_trained(model), open_store(store)
     where = f"--model {trained.path}"
-    check_input(trained.model, opened.shape[1:], where)
-    outputs = outputs_of(trained.model, opened.shape[1:], where)
+    check_input(trained.model, of_store(opened), where)
+    outputs = outputs_of(trained.model, of_store(opened), where)
     targets = trained.targets or _guessed(trained.model, outputs)
     batches = StoreSequence(opened, batch_size, shuffle=False)
     with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
@@ -165,7 +166,7 @@ def _columns(targets: Targets, outputs: tuple[int, ...]) -> list[str]:
 def _answers(model: Any, x: Any, targets: Targets) -> Iterator[list[str]]:
     """Yield the cells behind the key, sample by sample."""
     if targets.kind != "class":
-        numbers = np.asarray(model.predict_on_batch(x), np.float64).reshape(len(x), -1)
+        numbers = np.asarray(model.predict_on_batch(x), np.float64).reshape(samples_in(x), -1)
         yield from ([f"{value:.7g}" for value in row] for row in numbers.tolist())
         return
     rows = class_probabilities(model, x, targets.class_count)
@@ -198,7 +199,7 @@ def _check_targets(trained: Trained, targets: Targets, store: Store, where: str)
     known = trained.targets
     if known is not None and known.kind != targets.kind:
         raise TrainError(f"{where}: found targets in {store.path} that are {targets}, expected {known}")
-    outputs = outputs_of(trained.model, store.shape[1:], where)
+    outputs = outputs_of(trained.model, of_store(store), where)
     if targets.kind != "class":
         if outputs != (targets.shape or (1,)):
             raise TrainError(

@@ -17,7 +17,7 @@ def drained(samples):
 def test_parts_are_slices_of_some_bytes(size):
     x = np.arange(30.0).reshape(10, 3)
     for samples in (Arrays(x, None, None), Batches([x[:7], x[7:]])):
-        parts = list(samples.parts(size))
+        parts = [part["x"] for part in samples.parts(size)]
         assert np.array_equal(np.concatenate(parts), x)
         assert all(part.nbytes <= max(size, 24) for part in parts)
 
@@ -58,7 +58,13 @@ def test_an_empty_batch_is_nothing():
         (np.float64(3), "x: found one value, expected an array with a sample in each row"),
         ([[1, 2], [3]], "x: found rows of unlike shapes .* a list of batches is given as iter"),
         (3, "x: found int, expected an array, or an iterator of batches"),
-        ({"x": ONES}, "x: found dict"),
+        ({}, "x: found no inputs, expected one input or more"),
+        ({"a": ONES, "A": ONES}, "x: found a, A, expected one input or more, with names that differ beside case"),
+        ({"a/b": ONES}, "x: found an input named 'a/b', expected a name of ASCII letters, digits"),
+        ({"a": ONES, "b": np.ones((3, 2))}, "x/b: found 3 samples, expected 4 as in x/a"),
+        ({"a": ONES, "b": [[1], [1, 2]]}, "x/b: found rows of unlike shapes"),
+        ({"a": ONES, "b": np.array(["t"] * 4)}, "x/b: found dtype <U1"),
+        ({"a": ONES, "b": 3}, "x/b: found one value, expected an array with a sample in each row"),
         ("x.npy", "x: found str"),
     ],
 )
@@ -72,6 +78,7 @@ def test_what_is_no_array_of_samples(x, message):
     [
         ([1, 2, 3], None, "y: found 3 targets for 4 samples, expected one each"),
         (None, list("abcde"), "key: found 5 keys for 4 samples, expected one each"),
+        ({"a": [1] * 4}, None, "y: found a mapping of a, expected one array: a store holds one target a sample"),
     ],
 )
 def test_lengths_that_differ(y, key, message):
@@ -91,7 +98,14 @@ def test_lengths_that_differ(y, key, message):
         ((ONES, [1] * 3), "batch 1: found 3 in y for 4 samples, expected one each"),
         ((ONES, [1.5] * 4), r"batch 1: found y of shape \(\) float64, expected \(\) int64 as in batch 0"),
         ((ONES, [[1, 2]] * 4), r"batch 1: found y of shape \(2,\) int64"),
-        ((ONES, [1] * 4, [2] * 4), r"batch 1: found a tuple of 3, expected x, or \(x, y\), or a mapping"),
+        ((ONES, [1] * 4, [2] * 4), "batch 1: found x, y, sample_weight, expected x, y as in batch 0"),
+        (
+            (ONES, [1] * 4, [2] * 4, [3] * 4),
+            r"batch 1: found a tuple of 4, expected x, or \(x, y\), or \(x, y, sample_w",
+        ),
+        (({"a": ONES}, [1] * 4), "batch 1: found x/a, expected x as in batch 0"),
+        (({"a": ONES, "b": ONES[:2]}, [1] * 4), "batch 1: found x/a, x/b, expected x as in batch 0"),
+        ((ONES, {"a": [1] * 4}), "batch 1, y: found a mapping of a, expected one array"),
         ({"x": ONES, "label": [1] * 4}, "batch 1: found a mapping of x, label"),
         ({"y": [1]}, "batch 1: found a mapping of y"),
         ((5, [1]), "batch 1: found one value"),
@@ -104,6 +118,33 @@ def test_batches_that_do_not_fit(second, message):
         drained(Batches([(ONES, [1, 2, 3, 4]), second]))
 
 
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({"a": ONES, "b": ONES[:2]}, "batch 1, x/b: found 2 samples, expected 4 as in x/a"),
+        ({"a": ONES}, "batch 1: found x/a, expected x/a, x/b as in batch 0"),
+        ({"a": ONES, "b": ONES[:, :2]}, r"batch 1, x/b: found samples of shape \(2,\) float64, expected \(3,\)"),
+        (ONES, "batch 1: found x, expected x/a, x/b as in batch 0"),
+    ],
+)
+def test_inputs_that_do_not_fit(second, message):
+    batches = ({"x": x} for x in ({"b": ONES, "a": ONES}, second))
+    with pytest.raises(OptionError, match=message):
+        drained(Batches(batches))
+
+
+@pytest.mark.parametrize("size", [1, 40, 1000])
+def test_parts_of_several_inputs_hold_the_same_samples(size):
+    x = {"b": np.arange(30.0).reshape(10, 3), "a": np.arange(10, dtype=np.uint8)}
+    batch = {name: array[:7] for name, array in x.items()}, {name: array[7:] for name, array in x.items()}
+    for samples in (Arrays(x, None, None), Batches({"x": one} for one in batch)):
+        parts = list(samples.parts(size))
+        assert samples.inputs == ("x/a", "x/b")
+        assert np.array_equal(np.concatenate([part["x/b"] for part in parts]), x["b"])
+        assert np.array_equal(np.concatenate([part["x/a"] for part in parts]), x["a"])
+        assert all(sum(array.nbytes for array in part.values()) <= max(size, 25) for part in parts)
+
+
 @pytest.mark.parametrize("batches", [[], [np.ones((0, 3))]])
 def test_no_samples_in_all_batches(batches):
     with pytest.raises(OptionError, match="x: found no samples in all batches, expected one at least"):
@@ -111,5 +152,5 @@ def test_no_samples_in_all_batches(batches):
 
 
 def test_targets_beside_batches():
-    with pytest.raises(OptionError, match="y, key: found beside batches, expected them in each batch"):
+    with pytest.raises(OptionError, match="y, sample_weight, key: found beside batches, expected them in each batch"):
         given(iter([ONES]), [1], None)

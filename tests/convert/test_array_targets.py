@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seekless.convert.array_targets import keys_from, label_array, targets_from
+from seekless.convert.array_targets import keys_from, label_array, targets_from, weights_from
 from seekless.errors import OptionError
 
 
@@ -30,7 +30,7 @@ def test_targets(y, options, kind, values, count, names):
     targets = targets_from(label_array(y, "y"), **options)
     assert targets.kind == kind
     assert targets.values.tolist() == values
-    assert targets.values.dtype == (np.int64 if kind == "class" else np.float64)
+    assert targets.values.dtype == (np.int64 if kind == "class" else np.asarray(y).dtype)
     assert (targets.class_count, targets.class_names) == (count, names)
 
 
@@ -48,7 +48,8 @@ def test_no_targets():
         ([np.nan], {"target_type": "class"}, "y: found nan for a class"),
         ([1.0, np.nan], {}, "y: found a target that is not a finite number"),
         ([[1, 2]], {"target_type": "class"}, r"y: found shape \(1, 2\) for classes, expected \(samples,\)"),
-        (np.ones((2, 2, 2)), {}, r"y: found shape \(2, 2, 2\), expected \(samples,\) or \(samples, outputs\)"),
+        (np.ones((2, 0)), {}, r"y: found shape \(2, 0\), expected \(samples,\) or \(samples, outputs\)"),
+        (np.ones((2, 2, 2)), {"target_type": "class"}, r"y: found shape \(2, 2, 2\) for classes"),
         (["a"], {"target_type": "number"}, "y: found text such as 'a', expected numbers"),
         (["a", "b"], {"class_names": ["a"]}, "y: found the class 'b', expected one of class_names"),
         (["a", ""], {}, "y: found '' as number 0, expected text of one character or more"),
@@ -102,3 +103,38 @@ def test_keys():
 def test_keys_that_cannot_be_used(key, message):
     with pytest.raises(OptionError, match=message):
         keys_from(label_array(key, "key"), len(key))
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i8", "u8", "f2", "f4", "f8", ">f4", ">i2"])
+@pytest.mark.parametrize("shape", [(6, 3), (6, 2, 2)])
+def test_several_values_a_sample_keep_their_dtype(dtype, shape):
+    y = np.random.default_rng(1).integers(0, 2, shape).astype(dtype)
+    targets = targets_from(label_array(y, "y"))
+    assert targets.kind == "number"
+    assert targets.values.dtype == y.dtype.newbyteorder("<")
+    assert np.array_equal(targets.values, y)
+
+
+@pytest.mark.parametrize(
+    ("weights", "dtype"),
+    [([1, 2], "f8"), (np.float32([1, -2]), "f4"), (np.ones((2, 1), "f2"), "f8"), ([True, 0], "f8")],
+)
+def test_weights(weights, dtype):
+    found = weights_from(label_array(weights, "sample_weight"), np.arange(2))
+    assert found.dtype == dtype
+    assert found.tolist() == np.asarray(weights, dtype).reshape(2).tolist()
+    assert weights_from(None, None) is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "y", "message"),
+    [
+        ([1, 2], None, "sample_weight: found without y, expected the targets"),
+        ([1, np.inf], [1, 2], "sample_weight: found a weight that is not a finite number"),
+        (["a", "b"], [1, 2], r"sample_weight: found <U1 of shape \(2,\), expected one number a sample"),
+        ([[1, 2], [3, 4]], [1, 2], r"sample_weight: found int64 of shape \(2, 2\), expected one number a sample"),
+    ],
+)
+def test_weights_that_cannot_be_used(weights, y, message):
+    with pytest.raises(OptionError, match=message):
+        weights_from(label_array(weights, "sample_weight"), None if y is None else np.array(y))

@@ -32,7 +32,7 @@ def written(tmp_path, name="data.h5", threads=0, head=None, **how):
     rows = iter(np.array_split(X, 7))
     parts = tmp_path / f"{name}.parts"
     passing = Passing(tmp_path / name, tmp_path / f"{name}.partial", parts / "older", Journal(parts))
-    return write(passing, head or header(), rows, {}, Options(progress=False, **how), threads)
+    return write(passing, head or header(), {"x": rows}, {}, Options(progress=False, **how), threads)
 
 
 def read(path):
@@ -43,7 +43,7 @@ def read(path):
 def test_auto_chooses_by_the_first_blocks(tmp_path, threads):
     done = written(tmp_path, threads=threads)
     assert done.header.fields["x"].codec != "none"
-    assert " times smaller: epochs " in done.why
+    assert " times smaller: epochs " in done.why["x"]
     assert done.shards == 0
     assert (read(tmp_path / "data.h5.partial") == X).all()
 
@@ -51,13 +51,13 @@ def test_auto_chooses_by_the_first_blocks(tmp_path, threads):
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_codec_by_name_has_no_reason(tmp_path, codec):
     done = written(tmp_path, head=header(codec))
-    assert (done.header.fields["x"].codec, done.why) == (codec, "")
+    assert (done.header.fields["x"].codec, done.why["x"]) == (codec, "")
     assert (read(tmp_path / "data.h5.partial") == X).all()
 
 
 def test_auto_is_none_for_npy(tmp_path):
     done = written(tmp_path, "data.npy.d")
-    assert (done.header.fields["x"].codec, done.why) == ("none", ".npy files hold plain arrays")
+    assert (done.header.fields["x"].codec, done.why["x"]) == ("none", ".npy files hold plain arrays")
     assert (read(tmp_path / "data.npy.d.partial") == X).all()
 
 

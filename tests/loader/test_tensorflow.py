@@ -158,6 +158,41 @@ def test_without_targets_x_comes_alone(make_store, dtype, transform):
     assert bits(batches(dataset)) == bits(held)
 
 
+@pytest.fixture
+def two_inputs(tmp_path):
+    """300 samples of a picture and of seven numbers, with weights."""
+    rng = np.random.default_rng(0)
+    x = {"image": rng.integers(0, 256, (300, 5, 5, 3), dtype=np.uint8), "depth": rng.random((300, 7), dtype=np.float32)}
+    path = tmp_path / "two.h5"
+    seekless.write(path, x, y=rng.integers(0, 4, 300), sample_weight=rng.random(300, dtype=np.float32))
+    return path
+
+
+def two_outputs(x, y, rng):
+    return {**x, "depth": x["depth"] + rng.random(dtype=np.float32)}, {"class": y, "odd": y % 2}
+
+
+TWO = {
+    "float32": {},
+    "stored values": {"dtype": None},
+    "float16": {"dtype": "float16"},
+    "one-hot, dropped": {"one_hot": True, "drop_remainder": True},
+    "transformed": {"transform": two_outputs},
+}
+
+
+@one_size
+@pytest.mark.parametrize("options", TWO.values(), ids=TWO)
+def test_several_inputs_come_by_name(two_inputs, options):
+    def form(batch):
+        return tf.nest.map_structure(lambda a: (a.dtype, a.shape, np.ascontiguousarray(a).tobytes()), batch)
+
+    held, other = (seekless.StoreSequence(two_inputs, 32, **options) for _ in range(2))
+    dataset = other.to_tf_dataset()
+    for _ in range(2):
+        assert [form(batch) for batch in batches(dataset)] == [form(batch) for batch in held]
+
+
 @one_size
 def test_shapes_are_known_as_far_as_they_can_be(sequence):
     assert [spec.shape for spec in sequence().to_tf_dataset().element_spec] == [(None, 3, 2), (None,)]

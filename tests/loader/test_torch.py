@@ -153,6 +153,18 @@ def test_without_targets_x_comes_alone(make_store):
     assert found[0].ravel().tolist() == list(range(16))
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_several_inputs_come_by_name(tmp_path, workers):
+    image, depth = np.arange(600, dtype=np.uint8).reshape(100, 6), np.arange(100, dtype=np.float32)
+    path = tmp_path / "two.h5"
+    seekless.write(path, {"image": image, "depth": depth}, y=np.arange(100), compression="none")
+    found = list(loader(seekless.StoreSequence(path, 16, dtype=None), workers))
+    for x, y in found:
+        assert (x["image"].numpy() == image[y.numpy()]).all()
+        assert (x["depth"].numpy() == depth[y.numpy()]).all()
+    assert sorted(number for _, y in found for number in y.tolist()) == list(range(100))
+
+
 def test_tensors_are_the_batches_themselves(sequence, monkeypatch):
     held, made = sequence(), []
     monkeypatch.setattr(held._maker, "epoch", lambda *_: iter(made))

@@ -71,6 +71,22 @@ def test_shape_and_dtype_may_change_and_numbers_follow_from_seed_epoch_and_step(
         assert not np.array_equal(*noise)
 
 
+def brighter(x, y, rng):
+    return {**x, "image": x["image"] + rng.integers(1, 9)}, y
+
+
+def test_several_inputs_and_weights_in_other_processes_too(tmp_path):
+    x = {"image": np.zeros((30, 4)), "number": np.arange(30)}
+    seekless.write(tmp_path / "data.h5", x, np.arange(30), sample_weight=np.arange(30), compression="none")
+    store = seekless.open(tmp_path / "data.h5")
+    for here, there in zip(maker(store, brighter).epoch(), maker(store, brighter, 1).epoch(), strict=True):
+        assert here[0]["image"].min() >= 1
+        for one, other in zip((*here[0].values(), *here[1:]), (*there[0].values(), *there[1:]), strict=True):
+            assert np.array_equal(one, other)
+        assert np.array_equal(here[0]["number"], here[1])
+        assert np.array_equal(here[2], here[1])
+
+
 def test_without_targets_the_transform_gets_none(make_store):
     store = make_store(np.arange(40, dtype=np.uint8))
     batches = list(seekless.batches(store, 16, shuffle=False, transform=alone))

@@ -64,6 +64,13 @@ def test_what_is_held_is_bounded(store, arrays, reads, monkeypatch):
     assert all(right(store, arrays, number) for number in (5, 6, 100))
 
 
+def test_several_inputs_come_by_name(tmp_path, arrays):
+    seekless.write(tmp_path / "two.h5", {"a": arrays[0], "b": arrays[1]}, shuffle=False, compression="gzip")
+    x = seekless.open(tmp_path / "two.h5")[17]
+    assert (x["a"] == arrays[0][17]).all()
+    assert x["b"] == arrays[1][17]
+
+
 def test_numbers_of_numpy_and_from_the_end_will_do(store, arrays):
     assert (store[np.int64(7)][0] == arrays[0][7]).all()
     assert (store[-1][0] == arrays[0][299]).all()

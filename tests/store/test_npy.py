@@ -81,7 +81,10 @@ HOSTILE = {
     "odd dtype": (described("dtype", "u3", "fields", "x"), r"store\.json: found a description that lacks or garbles"),
     "odd fields": (described("fields", ["x"]), r"store\.json: found a description that lacks or garbles"),
     "few checksums": (described("x", [1, 2], "blocks"), r"store\.json: found 2 checksums of x, expected 4"),
-    "no field x": (described("x", None, "fields"), r"store\.json: found a description that lacks or garbles 'x'"),
+    "no field x": (
+        described("x", None, "fields"),
+        r"store\.json: found a description that lacks or garbles the fields key, y, expected x",
+    ),
     "blocks of nothing": (
         described("block_length", 0, "fields", "x"),
         r"found a description .* garbles the block_length 0 of x",
