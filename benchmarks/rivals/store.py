@@ -1,0 +1,55 @@
+"""Ours: a store, its batches taken in a loop, and in Keras' fit."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rivals.way import Batch, Source, Way
+
+__all__ = ["InFit", "Store"]
+
+
+class Store(Way):
+    """`for x, y in store.batches(64)`."""
+
+    def load(self) -> None:
+        import seekless
+
+        _ = seekless.batches, seekless.pack, seekless.open
+
+    def pack(self, source: Source, target: Path) -> None:
+        import seekless
+
+        seekless.pack(source.folder, target / "data.h5", progress=False)
+
+    def open(self, source: Source, target: Path, batch: int) -> None:
+        import seekless
+
+        self._store, self._batch = seekless.open(target / "data.h5"), batch
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        return self._store.batches(self._batch, epoch=epoch)  # type: ignore[return-value]
+
+
+class InFit(Store):
+    """`model.fit(StoreSequence(store, 64))`."""
+
+    @classmethod
+    def packed_as(cls) -> str:
+        return Store.packed_as()
+
+    def load(self) -> None:
+        from rivals.fitting import fit
+
+        super().load()
+        _ = fit
+
+    def open(self, source: Source, target: Path, batch: int) -> None:
+        import seekless
+
+        self._sequence = seekless.StoreSequence(target / "data.h5", batch)
+
+    def run(self, epoch: int, see: Callable[[Any, Any], None] | None = None) -> int:
+        from rivals.fitting import fit
+
+        return fit(see, self._sequence)
