@@ -3,7 +3,9 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +57,9 @@ class Disk:
             yield None
             return
         disk = cls(work / "disk", size)
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or the disk would stay
         try:
             yield disk
         finally:
             disk.close()
+            signal.signal(signal.SIGTERM, before)

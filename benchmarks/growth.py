@@ -1,6 +1,6 @@
 """How an epoch grows with the data, in memory that does not: the store, loose files, and arrays in memory.
 
-    python benchmarks/growth.py [--sizes 0.05,0.1,0.2,0.4] [--limit-mb 1024] [--ways store,files-4,memory]
+    python benchmarks/growth.py [--sizes 0.05,0.1,0.2,0.4] [--limit-mb 1024] [--ways store-batches,files-4,memory]
                                 [--work FOLDER] [--json FILE]
 
 Photographs of 256 x 256 x 3 as PNG files. A size is that of the pixels, in GB. Each measurement is a new process in a
@@ -25,7 +25,7 @@ from race import BATCH
 from rivals.table import TITLES, made
 from sources import SIDE, first_files, photo_pngs
 
-WAYS = "store,files-4,memory"
+WAYS = "store-batches,files-4,memory"
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Data larger than memory: every way that packs its samples, and arrays in memory, under a limit on memory.
 
-    python benchmarks/large.py [--gb 1.0] [--limit-mb 700] [--ways store,h5py-slices,...] [--work FOLDER] [--json FILE]
+    python benchmarks/large.py [--gb 1.0] [--limit-mb 700] [--ways WAYS] [--work FOLDER] [--json FILE]
 
 As growth.py measures it, at one size, with the reads that the disk's own counter tells.
 """
@@ -17,7 +17,7 @@ from race import BATCH
 from rivals.table import TITLES, made
 from sources import SIDE, first_files, photo_pngs
 
-WAYS = "store,store-fit,files-4,h5py-slices,h5py-fancy,memmap-slices,memmap-fancy,tfrecord,memory"
+WAYS = "store-batches,store-fit,h5py-slices,h5py-fancy,memmap-slices,memmap-fancy,tfrecord,memory"
 
 
 @click.command()
@@ -45,7 +45,7 @@ def main(gb: float, limit_mb: int, ways: str, photos: int, work: Path | None, to
             if not target.exists():
                 pack(way, source, target)
             rows.append({"way": TITLES[way], **measure(way, source, target, limit_mb * 1_000_000)})
-    own = next((row["seconds"] for row in rows if row["way"] == TITLES["store"]), None)
+    own = next((row["seconds"] for row in rows if row["way"] == TITLES["store-batches"]), None)
     for row in rows:
         row["times the store"] = row["seconds"] / own if row["seconds"] and own else None
     title = f"Data larger than memory: {count:,} photographs, {gb:.2g} GB of pixels, {limit_mb:,} MB of memory"

@@ -61,13 +61,16 @@ class Measurer:
 
     def epochs(self, source: str, target: str, count: int, cold: bool, see: bool) -> dict[str, Any]:
         """Open and go through epochs; the first one's seconds hold the opening."""
+        self.seen = []
+        way = made(self.name)
+        known = Source(Path(source))
+        sample = known.stacked(known.files[:1])[0]
+        way.shape, way.dtype = sample.shape, sample.dtype
         if cold:
             drop_caches()
-        self.seen = []
         reads, size = served(Path(source))
         seconds = []
         start = time.perf_counter()
-        way = made(self.name)
         way.open(Source(Path(source)), Path(target), self.batch)
         for epoch in range(count):
             samples = way.run(epoch, self._see if see else None)

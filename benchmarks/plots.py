@@ -82,7 +82,7 @@ def growth(records: dict[str, Record]) -> Any:
         whole = [row for row in rows if row["way"] == way and row["ended"] == "whole"]
         stopped = [row for row in rows if row["way"] == way and row["ended"] != "whole"]
         sizes = [row["GB"] for row in whole]
-        shade = {"the store, store.batches()": OURS}.get(way, "#d1495b" if "memory" in way else "#30638e")
+        shade = OURS if way.startswith("the store") else "#d1495b" if "memory" in way else "#30638e"
         left.plot(sizes, [row["seconds"] for row in whole], marker=marker, color=shade, label=way)
         right.plot(sizes, [row["memory MB"] for row in whole], marker=marker, color=shade, label=way)
         for row in stopped:

@@ -139,7 +139,7 @@ def race(racers: list[Racer], source: Path, work: Path, repeats: dict[str, int],
 
 def row(racer: Racer, racers: list[Racer]) -> dict[str, Any]:
     """Return a line of the table; ratios are medians over turns, above 1 where the store is faster."""
-    own = next((other for other in racers if other.name == "store"), racer)
+    own = next((other for other in racers if other.name.startswith("store")), racer)
     figures = racer.figures
 
     def median(of: str) -> float | None:
@@ -204,8 +204,8 @@ def usable(states: str) -> tuple[list[str], list[str]]:
 @click.option("--count", default=4_000, show_default=True, help="Files.")
 @click.option("--ways", help="Short names, as in rivals/table.py.  [default: all that need no peer]")
 @click.option("--states", default="warm,cold,disk", show_default=True)
-@click.option("--repeats", default=3, show_default=True, help="Turns warm and cold; medians are shown.")
-@click.option("--disk-repeats", default=1, show_default=True, help="Turns on the spinning disk.")
+@click.option("--repeats", default=3, show_default=True, help="Turns warm; medians are shown.")
+@click.option("--disk-repeats", default=1, show_default=True, help="Turns cold, and on the spinning disk.")
 @click.option("--peer", "peers", multiple=True, help="NAME=PYTHON: a way that another interpreter runs.")
 @click.option("--data", type=click.Path(path_type=Path, exists=True), help="A folder of train/*.csv and target.csv.")
 @click.option("--work", type=click.Path(path_type=Path), help="Make files here, and keep the source.")
@@ -226,7 +226,7 @@ def main(
     pythons = dict(peer.split("=", 1) for peer in peers)
     names = [*(ways.split(",") if ways else ways_for("csv" if kind == "csv" else "png")), *pythons]
     can, notes = usable(states)
-    turns = {state: disk_repeats if state == "disk" else repeats for state in STATES if state in can}
+    turns = {state: repeats if state == "warm" else disk_repeats for state in STATES if state in can}
     if work is not None:
         work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work) as folder:
@@ -245,7 +245,7 @@ def main(
     shuffle = {name: mixed.get(f"shuffle {name}") for name in ("parts", "labels apart")}
     state = "; ".join(
         [
-            f"{shown}, sorted by class; median of {repeats} turns warm and cold, {disk_repeats} on the disk",
+            f"{shown}, sorted by class; median of {repeats} turns warm, {disk_repeats} cold and on the disk",
             "warm: page cache; cold: this disk, cache dropped; disk: emulated, 120 reads/s, 150 MB/s",
             *([f"a true shuffle: {shuffle['parts']:.1f} parts, {shuffle['labels apart']:.3f} apart"] if mixed else []),
             *notes,

@@ -6,7 +6,7 @@ __all__ = ["first_screen", "growth", "large", "machine", "many_files", "other", 
 
 Record = dict[str, Any]
 Row = dict[str, Any]
-STORE = "the store, store.batches()"
+STORE = "the store, in a loop"
 README_WAYS = (
     STORE,
     "arrays in memory, fit(x, y)",

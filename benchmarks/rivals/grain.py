@@ -28,11 +28,10 @@ class Grain(Way):
     def open(self, source: Source, target: Path, batch: int) -> None:
         import grain.python as grain
 
-        first = source.stacked(source.files[:1])
         records = grain.ArrayRecordDataSource(str(target / "data.array_record"))
 
         def parse(record: bytes) -> tuple[Any, int]:
-            x = np.frombuffer(record, first.dtype, offset=8).reshape(first.shape[1:])
+            x = np.frombuffer(record, self.dtype, offset=8).reshape(self.shape)
             return as_floats(x), int.from_bytes(record[:8], "little")
 
         self._made = lambda epoch: (

@@ -86,7 +86,7 @@ class Directory(Way):
         import keras
         import tensorflow as tf
 
-        height, width, channels = source.read(source.files[0]).shape
+        height, width, channels = self.shape
         found = keras.utils.image_dataset_from_directory(
             source.folder,
             color_mode="grayscale" if channels == 1 else "rgb",

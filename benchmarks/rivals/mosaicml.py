@@ -34,10 +34,9 @@ class Streaming(Loaded):
 
         streaming.base.util.clean_stale_shared_memory()
         dataset = streaming.StreamingDataset(local=str(target / "shards"), shuffle=True, batch_size=batch)
-        shape = source.read(source.files[0]).shape
 
         def shaped(samples: list[dict[str, object]]) -> tuple[object, object]:
             x, y = stacked(samples)
-            return as_floats(x).reshape(len(y), *shape), y
+            return as_floats(x).reshape(len(y), *self.shape), y
 
         self._loader = DataLoader(dataset, batch_size=batch, collate_fn=shaped)

@@ -1,4 +1,4 @@
-"""Ours: a store, its batches taken in a loop, and in Keras' fit."""
+"""Ours: a store, its batches taken in loops with and without Keras, and in Keras' fit."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,21 +6,42 @@ from typing import Any
 
 from rivals.way import Batch, Source, Way
 
-__all__ = ["InFit", "Store"]
+__all__ = ["Batches", "InFit", "Store"]
 
 
 class Store(Way):
-    """`for x, y in store.batches(64)`."""
+    """`for x, y in StoreSequence(store, 64)`."""
+
+    @classmethod
+    def packed_as(cls) -> str:
+        return "store"
 
     def load(self) -> None:
         import seekless
 
-        _ = seekless.batches, seekless.pack, seekless.open
+        _ = seekless.StoreSequence, seekless.pack
 
     def pack(self, source: Source, target: Path) -> None:
         import seekless
 
         seekless.pack(source.folder, target / "data.h5", progress=False)
+
+    def open(self, source: Source, target: Path, batch: int) -> None:
+        import seekless
+
+        self._sequence = seekless.StoreSequence(target / "data.h5", batch)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        return iter(self._sequence)
+
+
+class Batches(Store):
+    """`for x, y in store.batches(64)`: needs no Keras."""
+
+    def load(self) -> None:
+        import seekless
+
+        _ = seekless.batches, seekless.pack, seekless.open
 
     def open(self, source: Source, target: Path, batch: int) -> None:
         import seekless
@@ -34,20 +55,11 @@ class Store(Way):
 class InFit(Store):
     """`model.fit(StoreSequence(store, 64))`."""
 
-    @classmethod
-    def packed_as(cls) -> str:
-        return Store.packed_as()
-
     def load(self) -> None:
         from rivals.fitting import fit
 
         super().load()
         _ = fit
-
-    def open(self, source: Source, target: Path, batch: int) -> None:
-        import seekless
-
-        self._sequence = seekless.StoreSequence(target / "data.h5", batch)
 
     def run(self, epoch: int, see: Callable[[Any, Any], None] | None = None) -> int:
         from rivals.fitting import fit

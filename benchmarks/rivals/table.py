@@ -9,7 +9,8 @@ __all__ = ["FLOORS", "OWN", "PEERS", "TITLES", "made", "ways_for"]
 
 # name: (module, class, arguments, title)
 WAYS: dict[str, tuple[str, str, tuple[Any, ...], str]] = {
-    "store": ("store", "Store", (), "the store, store.batches()"),
+    "store": ("store", "Store", (), "the store, in a loop"),
+    "store-batches": ("store", "Batches", (), "the store, without Keras"),
     "store-fit": ("store", "InFit", (), "the store, in fit"),
     "memory": ("loose", "Memory", (), "arrays in memory, fit(x, y)"),
     "files": ("loose", "Files", (1,), "loose files, PyDataset, 1 worker"),

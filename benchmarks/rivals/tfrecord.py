@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rivals.way import Source, Way
 
 __all__ = ["TFRecord"]
@@ -37,16 +38,15 @@ class TFRecord(Way):
     def open(self, source: Source, target: Path, batch: int) -> None:
         import tensorflow as tf
 
-        shape = source.read(source.files[0]).shape
         form = {"x": tf.io.FixedLenFeature([], tf.string), "y": tf.io.FixedLenFeature([], tf.int64)}
 
         def parse(record: Any) -> tuple[Any, Any]:
             found = tf.io.parse_single_example(record, form)
-            if source.kind == "png":
-                x = tf.cast(tf.io.decode_png(found["x"], channels=shape[-1]), tf.float32) / 255
+            if self.dtype == np.uint8:
+                x = tf.cast(tf.io.decode_png(found["x"], channels=self.shape[-1]), tf.float32) / 255
             else:
                 x = tf.io.decode_raw(found["x"], tf.float32)
-            return tf.reshape(x, shape), found["y"]
+            return tf.reshape(x, self.shape), found["y"]
 
         records = tf.data.TFRecordDataset(str(target / "data.tfrecord")).shuffle(SHUFFLE)
         parsed = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)

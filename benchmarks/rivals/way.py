@@ -67,7 +67,15 @@ class Source:
 
 
 class Way:
-    """One way to feed samples."""
+    """One way to feed samples.
+
+    Attributes:
+        shape: Of a sample; whoever reads a data set knows it, so it is not read from the files while a clock runs.
+        dtype: Of a sample as it is usually kept: float32, or uint8 for pictures.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
     @classmethod
     def packed_as(cls) -> str:

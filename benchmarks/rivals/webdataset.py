@@ -30,13 +30,12 @@ class WebDataset(Way):
     def open(self, source: Source, target: Path, batch: int) -> None:
         import webdataset
 
-        self._shape = source.read(source.files[0]).shape
-        name = "png" if source.kind == "png" else "npy"
+        name = "png" if self.dtype == np.uint8 else "npy"
         tars = sorted(map(str, target.glob("*.tar")))
         dataset = webdataset.WebDataset(tars, shardshuffle=100).shuffle(SHUFFLE)
-        decoded = dataset.decode("l" if self._shape[-1] == 1 else "rgb") if name == "png" else dataset.decode()
+        decoded = dataset.decode("l" if self.shape[-1] == 1 else "rgb") if name == "png" else dataset.decode()
         self._dataset = decoded.to_tuple(name, "cls").batched(batch)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         for x, y in self._dataset:
-            yield np.asarray(x, np.float32).reshape(len(y), *self._shape), y
+            yield np.asarray(x, np.float32).reshape(len(y), *self.shape), y

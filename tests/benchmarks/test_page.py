@@ -30,7 +30,7 @@ def race(rows):
 
 @pytest.fixture
 def records():
-    own, rival = line("the store, store.batches()", 0.0123, 1.0), line("h5py, fancy indices", 0.123, 10.0)
+    own, rival = line("the store, in a loop", 0.0123, 1.0), line("h5py, fancy indices", 0.123, 10.0)
     broken = line("Z", 1.0, None, "no luck") | {"disk s": None}
     csv = race([own, rival, broken])
     grown = [
