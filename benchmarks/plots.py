@@ -1,5 +1,6 @@
 """Figures as pictures."""
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,21 @@ def draw_all(records: dict[str, Record], path: Callable[[str], Path]) -> Iterato
                 yield path(name)
 
 
+def plain_numbers(axis: Any) -> None:
+    """Write 0.1, 1, 1,000 beside the ticks of a logarithmic axis, at whole powers of ten alone."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def bars(axes: Any, names: list[str], seconds: list[float], unit: str) -> None:
     """Draw bars, the shortest on top, on a logarithmic axis, each with its figure."""
     order = sorted(range(len(names)), key=lambda number: -seconds[number])
     axes.barh([names[n] for n in order], [seconds[n] for n in order], color=[colour(names[n]) for n in order])
     axes.set_xscale("log")
     axes.set_xlim(min(seconds) / 2, max(seconds) * 4)
+    plain_numbers(axes.xaxis)
     for place, n in enumerate(order):
         axes.text(seconds[n] * 1.1, place, f"{seconds[n]:,.3g} {unit}", va="center", fontsize=9)
 
@@ -113,6 +123,11 @@ def files(records: dict[str, Record]) -> Any:
             f"{row['seconds']:,.3g} s", (row["files"], row["seconds"]), (0, 8), textcoords="offset points", ha="right"
         )
     axes.set(xlabel="files", ylabel="seconds", title="A conversion")
+    axes.set_ylim(
+        10 ** math.floor(math.log10(rows[0]["seconds"])), 10 ** math.ceil(math.log10(rows[-1]["seconds"]) + 0.1)
+    )
+    plain_numbers(axes.xaxis)
+    plain_numbers(axes.yaxis)
     axes.grid(alpha=0.3)
     figure.tight_layout()
     return figure

@@ -26,7 +26,7 @@ import click
 from child import Child, EndedError
 from emulated import Disk
 from machine import report
-from rivals.table import FLOORS, TITLES, made, ways_for
+from rivals.table import FIT, FLOORS, TITLES, made, ways_for
 from sources import by_class, csv_files, digit_pngs, photo_pngs, warm
 
 BATCH = 64
@@ -137,9 +137,16 @@ def race(racers: list[Racer], source: Path, work: Path, repeats: dict[str, int],
         take_part(racer, lambda racer: racer.watched(source, packed_in(racer, work)))
 
 
+def compared_with(racer: Racer, racers: list[Racer]) -> Racer:
+    """Return the store that a way is compared with: in fit if it runs in fit, else in a loop; itself without one."""
+    stores = [other for other in racers if other.name.startswith("store")]
+    alike = [other for other in stores if (other.name in FIT) == (racer.name in FIT)]
+    return [*alike, *stores, racer][0]
+
+
 def row(racer: Racer, racers: list[Racer]) -> dict[str, Any]:
     """Return a line of the table; ratios are medians over turns, above 1 where the store is faster."""
-    own = next((other for other in racers if other.name.startswith("store")), racer)
+    own = compared_with(racer, racers)
     figures = racer.figures
 
     def median(of: str) -> float | None:

@@ -165,13 +165,17 @@ def tiny_files(work: Path, count: int) -> Path:
 
 
 def by_class(folder: Path) -> Path:
-    """Return a copy of a folder of csv_files whose names are sorted by class: a source as badly mixed as can be."""
+    """Return a copy of a folder of csv_files whose names are sorted by class: a source as badly mixed as can be.
+
+    They are written in a random order of their names, as files come that were not unpacked all at once.
+    """
 
     def make(copy: Path) -> None:
         (copy / "train").mkdir(parents=True)
         lines = [line.split(",") for line in (folder / "target.csv").read_text().split()]
         lines.sort(key=lambda line: (int(line[1]), line[0]))
-        for number, (name, _) in enumerate(lines):
+        for number in np.random.default_rng(0).permutation(len(lines)).tolist():
+            name, _ = lines[number]
             shutil.copyfile(folder / "train" / f"{name}.csv", copy / "train" / f"{number:07d}.csv")
         (copy / "target.csv").write_text("".join(f"{n:07d},{label}\n" for n, (_, label) in enumerate(lines)))
 

@@ -8,11 +8,12 @@ Record = dict[str, Any]
 Row = dict[str, Any]
 STORE = "the store, in a loop"
 README_WAYS = (
-    STORE,
+    "the store, in fit",
     "arrays in memory, fit(x, y)",
     "loose files, PyDataset, 4 workers",
-    "h5py, fancy indices",
     "tf.data over TFRecord, in fit",
+    STORE,
+    "h5py, fancy indices",
     "floor: dd of the bytes",
 )
 
@@ -33,7 +34,7 @@ def number(value: Any, digits: int = 3) -> str:
 
 def times(ratio: float | None) -> str:
     """Return how a figure compares with the store's."""
-    return "" if ratio is None else f" ({ratio:.2g}x)" if ratio < 10 else f" ({ratio:,.0f}x)"
+    return "" if ratio is None or ratio == 1 else f" ({ratio:.2g}x)" if ratio < 10 else f" ({ratio:,.0f}x)"
 
 
 def markdown(columns: dict[str, list[str]]) -> str:
@@ -171,7 +172,5 @@ def first_screen(csv: Record, photo: Record) -> str:
             number(rows[way]["disk s"]) + times(rows[way]["disk/store"]) for way in ways
         ]
     counts = f"{csv['asked']['count']:,} digits of 28 x 28, {photo['asked']['count']:,} photographs of 256 x 256 x 3"
-    return (
-        markdown(columns)
-        + f"\n{counts}; in brackets the ratio to the store. All of it: [docs/benchmarks.md](docs/benchmarks.md).\n"
-    )
+    brackets = "in brackets the ratio to the store's, fit to fit and loop to loop"
+    return f"{markdown(columns)}\n{counts}; {brackets}. All of it: [docs/benchmarks.md](docs/benchmarks.md).\n"

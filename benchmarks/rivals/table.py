@@ -5,7 +5,7 @@ from typing import Any
 
 from rivals.way import Way
 
-__all__ = ["FLOORS", "OWN", "PEERS", "TITLES", "made", "ways_for"]
+__all__ = ["FIT", "FLOORS", "OWN", "PEERS", "TITLES", "made", "ways_for"]
 
 # name: (module, class, arguments, title)
 WAYS: dict[str, tuple[str, str, tuple[Any, ...], str]] = {
@@ -33,6 +33,8 @@ WAYS: dict[str, tuple[str, str, tuple[Any, ...], str]] = {
 TITLES = {name: row[3] for name, row in WAYS.items()}
 PEERS = ("webdataset", "mosaicml", "litdata", "huggingface", "grain", "ffcv")
 FLOORS = ("pass", "dd")
+# Keras' fit takes time of its own for each batch: these are compared with the store in fit, the others with a loop.
+FIT = ("store-fit", "memory", "files", "files-4", "directory", "tfrecord")
 OWN = tuple(name for name in WAYS if name not in PEERS)
 
 
