@@ -48,8 +48,13 @@ def pack(way: str, source: Path, target: Path) -> None:
 
 
 def measure(way: str, source: Path, target: Path, limit: int) -> dict[str, Any]:
-    """Measure an epoch in a new process; say why there is none."""
+    """Pack a source unless it is, and measure an epoch in a new process; say why there is none."""
     found: dict[str, Any] = {"seconds": None, "samples/s": None, "memory MB": None, "ended": "whole"}
+    try:
+        if not target.exists():
+            pack(way, source, target)
+    except EndedError as error:
+        return {**found, "ended": str(error)}
     with limited(limit) as prefix:
         child = None
         try:
@@ -91,8 +96,6 @@ def main(sizes: str, limit_mb: int, ways: str, work: Path | None, to: Path | Non
                 target = packed / type(made(way)).packed_as()
                 if way in stopped:
                     continue
-                if not target.exists():
-                    pack(way, source, target)
                 found = measure(way, source, target, limit_mb * 1_000_000)
                 rows.append({"way": TITLES[way], "GB": count * SIDE * SIDE * 3 / 1e9, "files": count, **found})
                 if found["ended"] != "whole":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from growth import measure, pack
+from growth import measure
 from machine import report
 from processes import why_no_group
 from race import BATCH
@@ -42,8 +42,6 @@ def main(gb: float, limit_mb: int, ways: str, photos: int, work: Path | None, to
         source = every if photos <= count else first_files(every, count)
         for way in ways.split(","):
             target = Path(folder) / type(made(way)).packed_as()
-            if not target.exists():
-                pack(way, source, target)
             rows.append({"way": TITLES[way], **measure(way, source, target, limit_mb * 1_000_000)})
     own = next((row["seconds"] for row in rows if row["way"] == TITLES["store-batches"]), None)
     for row in rows:
