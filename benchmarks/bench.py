@@ -39,28 +39,28 @@ class Program:
 PROGRAMS = {
     "race-csv": Program(
         "race.py",
-        "csv --count 1500 --repeats 3 --work {work}",
+        "csv --count 1200 --repeats 3 --work {work}",
         "csv --count 42000 --repeats 5 --disk-repeats 3 --work {work}",
     ),
     "race-png": Program(
         "race.py",
-        "png --count 1500 --repeats 3 --work {work}",
+        "png --count 1200 --repeats 3 --work {work}",
         "png --count 60000 --repeats 5 --disk-repeats 3 --work {work}",
     ),
     "race-photo": Program(
         "race.py",
-        "photo --count 400 --repeats 3 --work {work}",
+        "photo --count 300 --repeats 2 --work {work}",
         "photo --count 10000 --repeats 3 --disk-repeats 3 --work {work}",
     ),
     "growth": Program(
         "growth.py",
-        "--sizes 0.1,0.3,1 --limit-mb 1000 --work {work}",
+        "--sizes 0.1,0.3,0.8 --limit-mb 1000 --work {work}",
         "--sizes 0.1,0.3,1,3,10,20 --limit-mb 4000 --work {work}",
     ),
     "large": Program(
         "large.py",
-        "--gb 1 --limit-mb 700 --photos 5086 --work {work}",
-        "--gb 20 --limit-mb 4000 --photos 101725 --work {work}",
+        "--gb 0.8 --limit-mb 700 --work {work}",
+        "--gb 20 --limit-mb 4000 --work {work}",
     ),
     "many-files": Program(
         "many_files.py",
@@ -85,9 +85,9 @@ PROGRAMS = {
     "loader": Program("loader.py", ""),
     "loader-memory": Program("loader_memory.py", ""),
     "tf-dataset": Program("tf_dataset.py", ""),
-    "accuracy": Program("accuracy.py", "--count 2000 --seeds 1 --epochs 2"),
-    "mixing": Program("mixing.py", "--count 2000 --seeds 1 --epochs 2"),
-    "articles": Program("articles.py", "--count 1000 --seeds 1 --epochs 2"),
+    "accuracy": Program("accuracy.py", "--count 1500 --seeds 1 --epochs 1"),
+    "mixing": Program("mixing.py", "--count 1500 --seeds 1 --epochs 1"),
+    "articles": Program("articles.py", "--count 1000 --seeds 1 --epochs 1"),
 }
 
 

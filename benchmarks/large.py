@@ -15,7 +15,7 @@ from machine import report
 from processes import why_no_group
 from race import BATCH
 from rivals.table import TITLES, made
-from sources import SIDE, first_files, photo_pngs
+from sources import SIDE, photo_pngs
 
 WAYS = "store-batches,store-fit,h5py-slices,h5py-fancy,memmap-slices,memmap-fancy,tfrecord,memory"
 
@@ -24,10 +24,9 @@ WAYS = "store-batches,store-fit,h5py-slices,h5py-fancy,memmap-slices,memmap-fanc
 @click.option("--gb", default=1.0, show_default=True, help="GB of pixels.")
 @click.option("--limit-mb", default=700, show_default=True, help="MB of memory for a measurement.")
 @click.option("--ways", default=WAYS, show_default=True, help="Short names, as in rivals/table.py.")
-@click.option("--photos", default=0, help="Photographs to make, of which the first are used; for --work.")
 @click.option("--work", type=click.Path(path_type=Path), help="Make files here, and keep the photographs.")
 @click.option("--json", "to", type=click.Path(path_type=Path), help="Write the figures here.")
-def main(gb: float, limit_mb: int, ways: str, photos: int, work: Path | None, to: Path | None) -> None:
+def main(gb: float, limit_mb: int, ways: str, work: Path | None, to: Path | None) -> None:
     """Measure an epoch of data that does not fit."""
     if reason := why_no_group():
         state = f"not measured: {reason}"
@@ -38,8 +37,7 @@ def main(gb: float, limit_mb: int, ways: str, photos: int, work: Path | None, to
         work.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(dir=work) as folder:
-        every, shown = photo_pngs(work or Path(folder), max(photos, count))
-        source = every if photos <= count else first_files(every, count)
+        source, shown = photo_pngs(work or Path(folder), count)
         for way in ways.split(","):
             target = Path(folder) / type(made(way)).packed_as()
             rows.append({"way": TITLES[way], **measure(way, source, target, limit_mb * 1_000_000)})
