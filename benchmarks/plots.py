@@ -106,6 +106,8 @@ def growth(records: dict[str, Record]) -> Any:
     right.set(xlabel="GB of pixels", ylabel="MB", title="Memory; the line is the limit")
     right.set_ylim(0, records["growth"]["limit"] * 1.15)
     left.set_ylim(0, None)
+    for axes in (left, right):
+        axes.set_xlim(0, None)
     left.legend(frameon=False, fontsize=9)
     figure.tight_layout()
     return figure
@@ -120,12 +122,13 @@ def files(records: dict[str, Record]) -> Any:
     axes.loglog([row["files"] for row in rows], [row["seconds"] for row in rows], marker="o", color=OURS)
     for row in rows:
         axes.annotate(
-            f"{row['seconds']:,.3g} s", (row["files"], row["seconds"]), (0, 8), textcoords="offset points", ha="right"
+            f"{row['seconds']:,.3g} s", (row["files"], row["seconds"]), (0, 8), textcoords="offset points", ha="center"
         )
     axes.set(xlabel="files", ylabel="seconds", title="A conversion")
     axes.set_ylim(
         10 ** math.floor(math.log10(rows[0]["seconds"])), 10 ** math.ceil(math.log10(rows[-1]["seconds"]) + 0.1)
     )
+    axes.set_xlim(rows[0]["files"] / 1.5, rows[-1]["files"] * 1.5)
     plain_numbers(axes.xaxis)
     plain_numbers(axes.yaxis)
     axes.grid(alpha=0.3)
