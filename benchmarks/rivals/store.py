@@ -1,12 +1,19 @@
 """Ours: a store, its batches taken in loops with and without Keras, and in Keras' fit."""
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from rivals.way import Batch, Source, Way
 
 __all__ = ["Batches", "InFit", "Store"]
+
+
+def import_codecs() -> None:
+    """Import what decompresses blocks, which seekless does when the first of them is read."""
+    for name in ("blosc2", "lz4.block", "zstandard"):
+        import_module(name)
 
 
 class Store(Way):
@@ -20,6 +27,7 @@ class Store(Way):
         import seekless
 
         _ = seekless.StoreSequence, seekless.pack
+        import_codecs()
 
     def pack(self, source: Source, target: Path) -> None:
         import seekless
@@ -42,6 +50,7 @@ class Batches(Store):
         import seekless
 
         _ = seekless.batches, seekless.pack, seekless.open
+        import_codecs()
 
     def open(self, source: Source, target: Path, batch: int) -> None:
         import seekless
