@@ -82,8 +82,14 @@ PROGRAMS = {
     "opening": Program("opening.py", "--samples 20000 --chunks 5000 --repeats 3"),
     "seek-distance": Program("seek_distance.py", "--count 5000"),
     "epoch": Program("epoch.py", "--count 2000", "--disk"),
-    "loader": Program("loader.py", ""),
-    "loader-memory": Program("loader_memory.py", ""),
+    "loader": Program(
+        "loader.py",
+        "--only warm,first,memory,fit --digits 10000 --photo 500 --repeats 3 --work {work}",
+        "--work {work}",
+    ),
+    "loader-memory": Program(
+        "loader_memory.py", "--gib 0.75 --limit-mib 640 --epochs 1 --work {work}", "--disk --work {work}"
+    ),
     "tf-dataset": Program("tf_dataset.py", ""),
     "accuracy": Program("accuracy.py", "--count 1500 --seeds 1 --epochs 1"),
     "mixing": Program("mixing.py", "--count 1500 --seeds 1 --epochs 1"),
