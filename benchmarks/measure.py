@@ -118,7 +118,8 @@ class Measurer:
 
 def met(order: list[np.ndarray], labels: np.ndarray) -> dict[str, float]:
     """Return how many parts of the source meet in a whole batch, and how far its labels are from those of all."""
-    whole = [batch for batch in order if len(batch) == len(order[0])]
+    size = max(map(len, order))
+    whole = [batch for batch in order if len(batch) == size]
     parts = [len(np.unique(batch * PARTS // len(labels))) for batch in whole]
     classes = int(labels.max()) + 1
     share = np.bincount(labels, minlength=classes) / len(labels)
