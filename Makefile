@@ -5,9 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BENCH := $(VENV)/.bench
+SIZE := quick
 ROOMS := source store convert loader train
 
-.PHONY: help demo test check format test-slow wheel clean
+.PHONY: help demo test check format test-slow wheel bench bench-check bench-peers bench-page clean
 
 help:
 	@echo "make demo       make digits, convert them, train on them"
@@ -15,6 +17,10 @@ help:
 	@echo "make check      format, lint, types"
 	@echo "make format     mend format and imports"
 	@echo "make test-slow  the tests that train for minutes"
+	@echo "make bench      all benchmarks, 15 minutes; SIZE=full for the whole"
+	@echo "make bench-peers  rivals that have to be installed"
+	@echo "make bench-page   docs/benchmarks.md and README's table from the figures"
+	@echo "make bench-check  every benchmark at toy size"
 	@echo "make wheel      build the wheel and try it in a fresh venv"
 	@echo "make clean      remove what these made"
 
@@ -57,5 +63,22 @@ wheel: $(INSTALLED)
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/python .ci/wheel_smoke.py dist
 
+# Photographs to cut from, and plots.
+$(BENCH): $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	touch $@
+
+bench: $(BENCH)
+	$(BIN)/python benchmarks/bench.py --size $(SIZE)
+
+bench-peers: $(BENCH)
+	$(BIN)/python benchmarks/peers.py --size $(SIZE)
+
+bench-page: $(BENCH)
+	$(BIN)/python benchmarks/report.py
+
+bench-check: $(INSTALLED)
+	$(BIN)/pytest tests/benchmarks
+
 clean:
-	rm -rf $(VENV) .typing build dist demo .coverage .coverage.* *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) benchmarks/.venvs .typing build dist demo .coverage .coverage.* *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

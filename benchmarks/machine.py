@@ -30,7 +30,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def report(title: str, state: str, rows: list[dict[str, Any]], to: Path | None) -> None:
+def report(title: str, state: str, rows: list[dict[str, Any]], to: Path | None, **more: Any) -> None:
     """Print a table of figures with what they were measured on, and write both as JSON.
 
     Args:
@@ -38,6 +38,7 @@ def report(title: str, state: str, rows: list[dict[str, Any]], to: Path | None) 
         state: The state of the page cache, and whatever else a reader must know to repeat it.
         rows: A line of the table each; all with the same keys.
         to: The JSON file to write; None for none.
+        **more: What else the file is to hold, not printed: what was asked for, single turns.
     """
     machine = {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform(terse=True)}
     versions = _versions()
@@ -49,9 +50,13 @@ def report(title: str, state: str, rows: list[dict[str, Any]], to: Path | None) 
         print("  " + "  ".join(cells[number].rjust(widths[name]) for name, cells in columns.items()))
     if to is not None:
         to.parent.mkdir(parents=True, exist_ok=True)
-        record = {"title": title, "state": state, "machine": machine, "versions": versions, "rows": rows}
+        record = {"title": title, "state": state, "machine": machine, "versions": versions, "rows": rows, **more}
         to.write_text(json.dumps(record, indent=2) + "\n")
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

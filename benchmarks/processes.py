@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Footprint", "footprint", "memory_group", "pin", "timed", "why_no_group"]
+__all__ = ["Footprint", "footprint", "memory_group", "pin", "processes_of", "timed", "why_no_group"]
 
 SAMPLE_EVERY = 0.02  # seconds between two looks at the memory of all processes
 V1 = Path("/sys/fs/cgroup/memory")
@@ -64,7 +64,7 @@ def footprint(command: Command) -> Footprint:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     tree = parent = 0
     while process.poll() is None:
-        tree = max(tree, sum(map(_proportional, _tree(process.pid))))
+        tree = max(tree, sum(map(_proportional, processes_of(process.pid))))
         parent = max(parent, _kibibytes(process.pid, "status", "VmHWM:"))
         time.sleep(SAMPLE_EVERY)
     seconds = time.perf_counter() - start
@@ -74,7 +74,7 @@ def footprint(command: Command) -> Footprint:
     return Footprint(seconds, tree << 10, parent << 10, process.returncode, said)
 
 
-def _tree(root: int) -> list[int]:
+def processes_of(root: int) -> list[int]:
     """Return a process and all that it started, and those started."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):

@@ -12,45 +12,18 @@ a disk in use. `--work $(benchmarks/disk/disk.sh up)` makes them on an empty dis
 """
 
 import os
-import struct
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from extents import extents
 from machine import report
 from sources import in_order
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-FIEMAP = 0xC020660B  # ioctl FS_IOC_FIEMAP
-SYNC = 1  # FIEMAP_FLAG_SYNC: what is not yet on the disk has no place there
-HEAD = struct.Struct("=QQIIII")  # start, length, flags, extents found, extents asked for, reserved
-EXTENT = struct.Struct("=QQQQQIIII")  # logical, physical, length, reserved, reserved, flags, reserved
-MOST_EXTENTS = 64
 ROUNDS = 4
 FILE_BYTES = 19_600  # of 28 x 28 numbers as numpy.savetxt writes them
-
-
-def extents(path: Path) -> list[tuple[int, int]]:
-    """Return (offset on the disk, bytes) of each piece of a file.
-
-    Raises:
-        OSError: The file system does not tell.
-    """
-    if fcntl is None:
-        raise OSError("only Linux tells where a file lies")
-    request = bytearray(HEAD.size + MOST_EXTENTS * EXTENT.size)
-    HEAD.pack_into(request, 0, 0, 2**64 - 1, SYNC, 0, MOST_EXTENTS, 0)
-    with open(path, "rb") as file:
-        fcntl.ioctl(file, FIEMAP, request)
-    found = HEAD.unpack_from(request)[3]
-    pieces = (EXTENT.unpack_from(request, HEAD.size + number * EXTENT.size) for number in range(found))
-    return [(physical, length) for _, physical, length, *_ in pieces]
 
 
 def distance(pieces: dict[Path, list[tuple[int, int]]], order: list[Path]) -> tuple[int, int]:
@@ -99,7 +72,7 @@ def measure(written: str, folder: Path) -> list[dict[str, Any]]:
     all_orders = orders(folder)
     files = next(iter(all_orders.values()))
     try:
-        pieces = {path: extents(path) for path in files}
+        pieces = {path: [piece[1:] for piece in extents(path)] for path in files}
     except OSError as error:
         return [
             {"written": written, "order": "none", "reason": f"the file system does not tell where files lie: {error}"}

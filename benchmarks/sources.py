@@ -1,5 +1,7 @@
 """Folders of small files to convert, made once and kept where they are."""
 
+import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +13,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["csv_files", "digit_pngs", "in_order", "photo_pngs", "photographs", "tiny_files", "warm"]
+__all__ = [
+    "by_class",
+    "csv_files",
+    "digit_pngs",
+    "first_files",
+    "in_order",
+    "photo_pngs",
+    "photographs",
+    "tiny_files",
+    "warm",
+]
 
 HERE = Path(__file__).resolve().parent
 SIDE = 256
@@ -111,18 +123,19 @@ def _crops(numbers: range) -> Iterator[Pixels]:
 
 def _pictures(seed: int) -> tuple[str, list[Pixels]]:
     """Return pictures to cut from, each (height, width, 3), and what they are."""
-    try:
+    found: dict[str, list[Pixels]] = {}
+    with contextlib.suppress(ImportError):
         from sklearn.datasets import load_sample_images
 
-        return "crops of the photographs that scikit-learn ships", list(load_sample_images().images)
-    except ImportError:
-        pass
-    try:
+        found["scikit-learn"] = list(load_sample_images().images)
+    with contextlib.suppress(ImportError):
         from skimage import data
 
-        return "crops of the photographs that scikit-image ships", [data.astronaut(), data.chelsea(), data.coffee()]
-    except ImportError:
+        found["scikit-image"] = [data.astronaut(), data.chelsea(), data.coffee(), data.rocket()]
+    if not found:
         return "synthetic: noise as smooth as photographs are, with grain", list(_smooth_noise(seed, 3))
+    pictures = [picture for part in found.values() for picture in part]
+    return f"crops of the photographs that {' and '.join(found)} ship", pictures
 
 
 def _smooth_noise(seed: int, count: int, side: int = 512) -> Iterator[Pixels]:
@@ -149,6 +162,35 @@ def tiny_files(work: Path, count: int) -> Path:
         (folder / "target.csv").write_text("".join(f"{number:07d},{number % CLASSES}\n" for number in range(count)))
 
     return _made(work / f"tiny-{count}", make)
+
+
+def by_class(folder: Path) -> Path:
+    """Return a copy of a folder of csv_files whose names are sorted by class: a source as badly mixed as can be.
+
+    They are written in a random order of their names, as files come that were not unpacked all at once.
+    """
+
+    def make(copy: Path) -> None:
+        (copy / "train").mkdir(parents=True)
+        lines = [line.split(",") for line in (folder / "target.csv").read_text().split()]
+        lines.sort(key=lambda line: (int(line[1]), line[0]))
+        for number in np.random.default_rng(0).permutation(len(lines)).tolist():
+            name, _ = lines[number]
+            shutil.copyfile(folder / "train" / f"{name}.csv", copy / "train" / f"{number:07d}.csv")
+        (copy / "target.csv").write_text("".join(f"{n:07d},{label}\n" for n, (_, label) in enumerate(lines)))
+
+    return _made(folder.with_name(f"{folder.name}-by-class"), make)
+
+
+def first_files(folder: Path, count: int) -> Path:
+    """Return a folder of links to the first files, by number, of a folder of photo_pngs."""
+
+    def make(part: Path) -> None:
+        for file in sorted(folder.glob("*/*.png"), key=lambda file: file.name)[:count]:
+            (part / file.parent.name).mkdir(parents=True, exist_ok=True)
+            os.link(file, part / file.parent.name / file.name)
+
+    return _made(folder.with_name(f"{folder.name}-first-{count}"), make)
 
 
 def in_order(folder: Path) -> list[Path]:
