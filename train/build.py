@@ -17,7 +17,7 @@ from seekless.train.options import Options
 from seekless.train.shapes import SampleShape
 from seekless.train.targets import Targets
 
-__all__ = ["build_model", "check_input", "load_model", "outputs_of", "precision", "wants_one_hot"]
+__all__ = ["build_model", "check_input", "has_gpu", "load_model", "outputs_of", "precision", "wants_one_hot"]
 
 # Words that `compile` takes for metrics beside the names of Keras' own.
 METRIC_WORDS = ("accuracy", "acc", "crossentropy", "ce")
@@ -180,14 +180,15 @@ def precision(*, mixed: bool) -> Iterator[None]:
     """
     before = keras.config.dtype_policy()
     if mixed:
-        keras.config.set_dtype_policy("mixed_float16" if _has_gpu() else "mixed_bfloat16")
+        keras.config.set_dtype_policy("mixed_float16" if has_gpu() else "mixed_bfloat16")
     try:
         yield
     finally:
         keras.config.set_dtype_policy(before)
 
 
-def _has_gpu() -> bool:
+def has_gpu() -> bool:
+    """Return whether Keras' backend sees a GPU."""
     if keras.backend.backend() == "torch":
         return bool(importlib.import_module("torch").cuda.is_available())
     return any(

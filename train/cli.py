@@ -8,10 +8,15 @@ import click
 
 from seekless.command import run
 from seekless.decoding_options import csv_file_options, image_options, target_options, together
+from seekless.errors import OptionError
 from seekless.parameters import ByteSize
-from seekless.train.options import BACKENDS, DECODING, METHODS, READERS, SHUFFLES, Options
+from seekless.train.options import BACKENDS, DECODING, METHODS, READERS, SHUFFLES, TYPED, Options
 
 __all__ = ["main", "train"]
+
+
+# What may be given with --continue.
+GOING_ON = ("run_folder", "epochs", "quiet", "debug")
 
 
 def main() -> None:
@@ -81,6 +86,7 @@ _order_options = together(
         show_default=True,
         help="By what a store is read; both read by pread, auto says what disk it found.",
     ),
+    click.option("--workers", default=1, show_default=True, help="Threads that decompress blocks of the store."),
     click.option("--seed", default=0, show_default=True, help="Draws the weights and the order of the samples."),
     click.option(
         "--test-fraction",
@@ -103,6 +109,20 @@ _order_options = together(
 )
 _run_options = together(
     click.option(
+        "--continue",
+        "run_folder",
+        metavar="RUN",
+        help="Go on with a run that was stopped, from the folder it was begun in; with --epochs N for N epochs in all. "
+        "All other options are those of the run.",
+    ),
+    click.option(
+        "--save-every",
+        default=300.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Save what --continue needs so often, and at the end of each epoch.",
+    ),
+    click.option(
         "--out", default="runs", show_default=True, metavar="FOLDER", help="Where runs are kept, a folder each."
     ),
     click.option("--name", metavar="NAME", help="The run's folder there.  [default: the store's name and a number]"),
@@ -119,30 +139,55 @@ _run_options = together(
 @_order_options
 @_run_options
 @click.pass_context
-def train(context: click.Context, /, *, debug: bool, **options: Any) -> None:
+def train(context: click.Context, /, *, debug: bool, run_folder: str | None, **options: Any) -> None:
     """Train a model from a store, test it on the part held out, and leave a folder under runs/.
 
     The folder holds model.keras (the last weights), model-best.keras (those of the epoch with the least loss on the
     validation part, or without one on the test part), history.csv and history.png, for classes confusion.png and
     mistakes.png, config.json and log.txt.
     """
+    given = [name for name in context.params if _is_typed(context, name)]
     if context.invoked_subcommand is not None:
-        given = [
-            name for name in options if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        ]
-        if given or debug:
+        if given:
             raise click.UsageError(f"found options before {context.invoked_subcommand}, expected them behind it")
         return
+    result = _begun(debug, options) if run_folder is None else _continued(run_folder, debug, given, options)
+    click.echo(result)
+    if not options["quiet"]:
+        click.echo(f"{result.folder}: {', '.join(result.files)}")
+
+
+def _is_typed(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _begun(debug: bool, options: dict[str, Any]) -> Any:
     checked = Options(**options)
     from seekless.train.backend import start_keras
 
     start_keras(quiet=not debug, backend=checked.backend)
     from seekless.train.fit import train_model
 
-    result = train_model(checked)
-    click.echo(result)
-    if not checked.quiet:
-        click.echo(f"{result.folder}: {', '.join(result.files)}")
+    return train_model(checked)
+
+
+def _continued(run_folder: str, debug: bool, given: list[str], options: dict[str, Any]) -> Any:
+    for name in given:
+        if name not in GOING_ON:
+            option = TYPED.get(name, name.replace("_", "-"))
+            raise OptionError(
+                f"--{option}: found together with --continue, expected only --epochs, --quiet and --debug: a run goes "
+                "on with the options it was begun with"
+            )
+    from seekless.train.past import read_past
+
+    past = read_past(run_folder, epochs=options["epochs"] if "epochs" in given else None, quiet=options["quiet"])
+    from seekless.train.backend import start_keras
+
+    start_keras(quiet=not debug, backend=past.backend)
+    from seekless.train.fit import continue_training
+
+    return continue_training(past)
 
 
 for _parameter in train.params:
@@ -178,7 +223,7 @@ def evaluate(*, model: str, store: str, batch_size: int, backend: str | None, pa
     from seekless.train.backend import start_keras
 
     start_keras(quiet=not debug, backend=backend)
-    from seekless.train.fit import said_scores
+    from seekless.train.result import said_scores
     from seekless.train.trained import evaluate as evaluate_model
 
     click.echo(said_scores(evaluate_model(model, store, batch_size=batch_size, part=part)))

@@ -20,7 +20,8 @@ from seekless.store.store import open as open_store
 from seekless.train.options import Options
 from seekless.train.shapes import SampleShape, of_store
 from seekless.train.targets import Targets
-from seekless.train.waiting import Clock, TimedFiles, TimedStore
+from seekless.train.timed import TimedFiles, TimedStore
+from seekless.train.waiting import Clock
 
 __all__ = ["Data", "Parts", "open_data"]
 
@@ -40,7 +41,7 @@ class Parts:
         clock: Notes when a batch of the train part was ready.
     """
 
-    train: StoreSequence | FileSequence
+    train: TimedStore | TimedFiles
     validation: StoreSequence | FileSequence | None
     test: StoreSequence | FileSequence
     clock: Clock
@@ -62,9 +63,9 @@ class Data:
         highest: The largest magnitude that training sees in the first few samples.
         described: What `config.json` says of it.
         open_parts: Opens the parts; with True class targets come as rows with a single 1.
-        train_targets: Reads the targets of the train part, int64 or float64, (samples, ...).
         train_bytes: Decoded bytes of the samples to train on; 0 for loose files.
         compressed: The store's samples are compressed.
+        weighted: Each sample has a weight of its own.
         warning: What the user should know before the training; "" for nothing.
     """
 
@@ -74,9 +75,9 @@ class Data:
     highest: float
     described: dict[str, Any]
     open_parts: Callable[[bool], Parts]
-    train_targets: Callable[[], npt.NDArray[Any]]
     train_bytes: int = 0
     compressed: bool = False
+    weighted: bool = False
     warning: str = ""
 
     def hint(self) -> str:
@@ -95,6 +96,7 @@ class Data:
             "compressed": self.compressed,
             "part_bytes": self.train_bytes,
             "window_bytes": options.window_bytes or WINDOW_BYTES,
+            "workers": options.workers,
         }
 
 
@@ -157,9 +159,9 @@ def _store_data(path: str, options: Options) -> Data:
         ),
         described={"store": path, **described},
         open_parts=partial(_store_parts, store, options, edges),
-        train_targets=partial(store.read, "y", start, stop),
         train_bytes=(stop - start) * header.sample_bytes,
         compressed=any(one.codec != "none" for one in x),
+        weighted="sample_weight" in store.tables,
         warning="" if header.shuffled else _unshuffled(path),
     )
 
@@ -177,6 +179,7 @@ def _store_parts(store: Store, options: Options, edges: list[tuple[float, float]
             one_hot=one_hot,
             window_bytes=window,
             reader=options.reader,
+            workers=options.workers,
         )
 
     return Parts(
@@ -190,6 +193,7 @@ def _store_parts(store: Store, options: Options, edges: list[tuple[float, float]
             one_hot=one_hot,
             window_bytes=window,
             reader=options.reader,
+            workers=options.workers,
         ),
         None if options.validation_fraction is None else held(validation),
         held(test),
@@ -218,25 +222,27 @@ def checksum(store: Store) -> str:
     return f"{check:08x}"
 
 
+def _files_checksum(source: Any) -> str:
+    """Return a checksum of the keys and the targets of loose files; 8 hex digits."""
+    check = zlib.crc32("\0".join(source.keys).encode())
+    if source.targets is not None:
+        check = zlib.crc32(np.ascontiguousarray(source.targets.values).tobytes(), check)
+    return f"{check:08x}"
+
+
 def _file_data(path: str, options: Options) -> Data:
     source = FileSequence(path, options.batch_size, shuffle=False, **options.decoding).source
     targets = Targets.of_files(path, source.targets)
     edges = _edges(path, len(source), options, ())
     first = source.read(0)
 
-    def train_targets() -> npt.NDArray[Any]:
-        order = FileSequence(source, split=edges[0], shuffle=False).order
-        values: npt.NDArray[Any] = np.asarray(source.targets.values)[order] if source.targets else np.zeros(0)
-        return values
-
     return Data(
         name=Path(path).resolve().name or "files",
         sample_shape=first.shape,
         targets=targets,
         highest=_highest(first, source.scale_for(first.dtype)),
-        described={"files": path, "samples": len(source)},
+        described={"files": path, "samples": len(source), "checksum": _files_checksum(source)},
         open_parts=partial(_file_parts, source, options, edges),
-        train_targets=train_targets,
     )
 
 

@@ -40,7 +40,9 @@ def lettering(text: str, instead: str) -> str:
         text: The text; a dollar sign is one, and does not begin a formula.
         instead: What to write where the font has not all letters.
     """
-    from matplotlib.font_manager import FontProperties, findfont, get_font
-
+    try:
+        from matplotlib.font_manager import FontProperties, findfont, get_font
+    except ImportError:
+        return instead  # where there is nothing to write with
     known = get_font(findfont(FontProperties())).get_charmap()
     return text.replace("$", r"\$") if all(ord(letter) in known for letter in text) else instead

@@ -1,72 +1,30 @@
 """A training run as one call: a store -> batches -> a model, its test result, and a folder that shows the run."""
 
+import os
 import platform
-import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from seekless.errors import MissingExtraError, OptionError
+from seekless.errors import OptionError
 from seekless.train.build import build_model, precision, wants_one_hot
-from seekless.train.confusion import draw_confusion
+from seekless.train.checkpoint import CHECKPOINT, read_checkpoint
 from seekless.train.data import Data, Parts, open_data
-from seekless.train.folder import BEST, LAST, Log, new_run_folder, write_config
-from seekless.train.history import figure_of
-from seekless.train.mistakes import draw_mistakes
+from seekless.train.ending import errors_of, shown_end
+from seekless.train.folder import Log, new_run_folder, write_config
+from seekless.train.lock import in_use
+from seekless.train.loops import train_epochs
 from seekless.train.options import Options
-from seekless.train.outcome import examine
-from seekless.train.run import Run, check_tensorboard, save_model
+from seekless.train.past import Past
+from seekless.train.progress import Progress
+from seekless.train.result import RESULT, Result, finish, read_result
+from seekless.train.run import Run, check_tensorboard
 
-__all__ = ["Result", "said_scores", "train_model"]
-
-# What a run leaves, in the order in which it is named.
-FILES = (LAST, BEST, "history.csv", "history.png", "confusion.png", "mistakes.png", "config.json", "log.txt")
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run came to; as text, what the command prints.
-
-    Attributes:
-        folder: The run's folder.
-        scores: The loss and the metrics on the test part.
-        history: For each epoch its metrics by name; `val_` marks those of the part that is looked at.
-        best: The epoch with the least loss on that part, 1 and up; 0 if none had a finite one.
-    """
-
-    folder: Path
-    scores: dict[str, float]
-    history: list[dict[str, float]]
-    best: int
-
-    @property
-    def loss(self) -> float:
-        """The loss on the test part."""
-        return self.scores["loss"]
-
-    @property
-    def accuracy(self) -> float:
-        """The accuracy on the test part, 0 to 1, where it is among the metrics."""
-        return self.scores["accuracy"]
-
-    @property
-    def files(self) -> list[str]:
-        """The names of the files in the folder."""
-        return [name for name in FILES if (self.folder / name).exists()]
-
-    def __str__(self) -> str:
-        return said_scores(self.scores)
-
-
-def said_scores(scores: dict[str, float]) -> str:
-    """Return the lines that say what a test came to."""
-    return "\n".join(f"Test {name.replace('_', ' ')}: {figure_of(value)}" for name, value in scores.items())
+__all__ = ["continue_training", "train_model"]
 
 
 def train_model(options: Options) -> Result:
@@ -83,28 +41,80 @@ def train_model(options: Options) -> Result:
         SourceError: The files are missing, or a batch of them cannot be read.
         OptionError: There is no such model, optimizer, loss or metric, or the run's name is taken.
         MissingExtraError: What TensorBoard needs is not installed.
-        TrainError: There is nothing to learn, or the model cannot take the samples.
+        TrainError: There is nothing to learn, the model cannot take the samples, memory is not enough, or the loss is
+            no number any more.
     """
+    data = _opened(options)
+    with precision(mixed=options.mixed_precision):
+        model, parts = _built(options, data)
+        folder = new_run_folder(Path(options.out), options.name or data.name, exact=options.name is not None)
+        with in_use(folder):
+            log = Log(folder, quiet=options.quiet)
+            write_config(folder, _config(options, data, parts))
+            _introduce(options, data, parts, model, log)
+            return _trained(Run(folder, options, model, data, parts, log))
+
+
+def continue_training(past: Past) -> Result:
+    """Go on with a run from its last checkpoint, as if it had not been stopped.
+
+    Args:
+        past: The run.
+
+    Returns:
+        As of `train_model`; of a run that is finished, what it came to.
+
+    Raises:
+        TrainError: There is no checkpoint, the data have changed, or another process trains this run; and all else
+            that `train_model` raises.
+    """
+    options, folder = past.options, past.folder
+    with in_use(folder):
+        checkpoint = read_checkpoint(folder)
+        log = Log(folder, quiet=options.quiet)
+        progress = Progress(checkpoint.history, checkpoint.best)
+        over = progress.is_over(options.epochs, options.early_stopping)
+        if over and (result := read_result(folder, progress)):
+            log.say(_finished(folder, options, progress))
+            return result
+        data = _opened(options)
+        past.check_data(data.described)
+        with precision(mixed=options.mixed_precision):
+            model, parts = _built(options, data)
+            if checkpoint.place.steps and options.method == "fit":
+                model.test_on_batch(*parts.watched[0])  # builds the metrics, whose sums are to be put back
+            checkpoint.restore(model, folder / CHECKPOINT)
+            (folder / RESULT).unlink(missing_ok=True)
+            write_config(folder, {**past.config, "options": replace(options, quiet=False).as_dict()})
+            run = Run(folder, options, model, data, parts, log, checkpoint)
+            log.say(_going_on(run))
+            if changes := past.changes(_versions()):
+                log.warn(changes)
+            return _trained(run)
+
+
+def _opened(options: Options) -> Data:
     if options.tensorboard:
         check_tensorboard()
     data = open_data(options)
     if options.class_weight and data.targets.kind != "class":
         raise OptionError(f"--class-weight: found targets that are {data.targets}, expected classes")
+    if options.class_weight and data.weighted:
+        raise OptionError("--class-weight: found a store with a weight for each sample, expected one without")
+    return data
+
+
+def _built(options: Options, data: Data) -> tuple[Any, Parts]:
     keras.utils.set_random_seed(options.seed)
-    with precision(mixed=options.mixed_precision):
-        model = build_model(options, data.sample_shape, data.targets)
-        parts = data.open_parts(wants_one_hot(model, data.targets))
-        folder = new_run_folder(Path(options.out), options.name or data.name, exact=options.name is not None)
-        log = Log(folder, quiet=options.quiet)
-        write_config(folder, _config(options, data, parts))
-        _introduce(options, data, parts, model, log)
-        run = Run(folder, options, model, data, parts, log)
-        with _left(run), _errors_of(parts):
-            run.train()
-            scores = _finish(run)
-    progress = run.progress
-    result = Result(folder, scores, progress.history, progress.best)
-    log.keep(str(result))
+    model = build_model(options, data.sample_shape, data.targets)
+    return model, data.open_parts(wants_one_hot(model, data.targets))
+
+
+def _trained(run: Run) -> Result:
+    with shown_end(run), errors_of(run.parts, run.options):
+        train_epochs(run)
+        result = finish(run)
+    run.log.keep(str(result))
     return result
 
 
@@ -124,74 +134,38 @@ def _introduce(options: Options, data: Data, parts: Parts, model: Any, log: Log)
         )
 
 
-def _finish(run: Run) -> dict[str, float]:
-    """Save the model, test it, and draw what it is wrong about."""
-    model, parts, folder = run.model, run.parts, run.folder
-    save_model(model, folder / LAST)
-    if run.options.early_stopping is not None and run.progress.best not in (0, run.progress.epochs):
-        model.load_weights(folder / BEST)
-    found = model.evaluate(parts.test, verbose=0, return_dict=True)
-    scores = {name: float(found[name]) for name in sorted(found, key=lambda name: name != "loss")}
-    if run.data.targets.kind == "class":
-        _draw_outcome(run)
-    return scores
+def _going_on(run: Run) -> str:
+    if run.is_over:
+        return f"{run.folder}: all epochs have ended; what is left is the test"
+    done = f", after {run.done:,} of {run.steps:,} batches" if run.done else ""
+    return f"{run.folder}: going on in epoch {run.epoch + 1} of {run.options.epochs}{done}"
 
 
-def _draw_outcome(run: Run) -> None:
-    outcome = examine(run.model, run.parts.test, run.data.targets)
-    title = f"{run.options.model}, {run.folder.name}"
-    try:
-        draw_confusion(run.folder, outcome, run.data.targets, title)
-    except MissingExtraError as error:
-        run.log.keep(str(error))  # said already, of history.png
-    if outcome.worst:
-        draw_mistakes(run.folder, outcome, run.data.targets, title)
-
-
-@contextmanager
-def _left(run: Run) -> Iterator[None]:
-    """Say what a run that ends early leaves, and leave nothing of one that has not ended an epoch."""
-    try:
-        yield
-    except BaseException:
-        run.close()
-        progress = run.progress
-        if not progress.epochs:
-            shutil.rmtree(run.folder, ignore_errors=True)
-        else:
-            kept = f"{BEST} is that of epoch {progress.best}" if progress.best else "no model was saved"
-            text = f"{run.folder}: {progress.epochs} of {run.options.epochs} epochs; {kept}"
-            run.log.keep(text)
-            print(text, file=sys.stderr)
-        raise
-
-
-@contextmanager
-def _errors_of(parts: Parts) -> Iterator[None]:
-    """Raise an error of the data as itself; TensorFlow makes one of its own of it, with a page of text."""
-    try:
-        yield
-    except Exception as error:
-        for sequence in (parts.train, parts.validation, parts.test):
-            if sequence is not None and sequence.error is not None:
-                raise sequence.error from error
-        raise
+def _finished(folder: Path, options: Options, progress: Progress) -> str:
+    if progress.epochs < options.epochs:
+        patience = options.early_stopping
+        return f"{folder}: finished; --early-stopping {patience} ended it after epoch {progress.epochs}"
+    return f"{folder}: finished, {progress.epochs} of {options.epochs} epochs; a larger --epochs goes further"
 
 
 def _config(options: Options, data: Data, parts: Parts) -> dict[str, Any]:
-    versions = {name: version(name) for name in ("seekless", "keras", "numpy", "h5py")}
-    backend = keras.backend.backend()
     samples = {"train": parts.train.samples, "test": parts.test.samples}
     if parts.validation is not None:
         samples["validation"] = parts.validation.samples
+    described = {**data.described, "folder": os.getcwd()}
     return {
-        "data": {**data.described, "sample_shape": data.sample_shape, "targets": data.targets.as_dict()},
+        "data": {**described, "sample_shape": data.sample_shape, "targets": data.targets.as_dict()},
         "options": options.as_dict(),
         "samples": samples,
-        "versions": {
-            **versions,
-            backend: sys.modules[backend].__version__,
-            "python": platform.python_version(),
-            "backend": backend,
-        },
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    backend = keras.backend.backend()
+    return {
+        **{name: version(name) for name in ("seekless", "keras", "numpy", "h5py")},
+        backend: sys.modules[backend].__version__,
+        "python": platform.python_version(),
+        "backend": backend,
     }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,7 @@ class Options:
         shuffle: "window", "batch", "full" or "none"; None for "window", for `files` "full".
         window_bytes: Decoded bytes of x that are mixed at one time; None for the loader's own.
         reader: By what a store is read: "auto" or "pread".
+        workers: Threads that check and decompress blocks of the store.
         seed: Draws the weights and the order of the samples.
         test_fraction: The last part of the store is held out for the test; None for the parts that the store records,
             or a tenth where it records none.
@@ -78,6 +80,7 @@ class Options:
         method: "fit" for Keras' own loop, "train-on-batch" for an explicit one.
         out: The folder of all runs.
         name: The run's own folder below it; None for the store's name and the next free number.
+        save_every: Seconds after which a checkpoint is saved at the next step.
         tensorboard: Write what TensorBoard shows into the run's folder.
         quiet: Print only the test's result.
     """
@@ -107,6 +110,7 @@ class Options:
     shuffle: str | None = None
     window_bytes: int | None = None
     reader: str = "auto"
+    workers: int = 1
     seed: int = 0
     test_fraction: float | None = None
     validation_fraction: float | None = None
@@ -117,6 +121,7 @@ class Options:
     method: str = "fit"
     out: str = "runs"
     name: str | None = None
+    save_every: float = 300.0
     tensorboard: bool = False
     quiet: bool = False
 
@@ -134,6 +139,8 @@ class Options:
             raise OptionError(f"--{option}: found together with --store, expected only with --files")
         if self.files is not None and self.window_bytes is not None:
             raise OptionError("--window-bytes: found together with --files, expected only with --store")
+        if self.files is not None and self.workers != 1:
+            raise OptionError("--workers: found together with --files, expected only with --store")
         if self.files is not None and self.shuffle not in FILE_SHUFFLES:
             raise OptionError(f"--shuffle: found {self.shuffle!r} with --files, expected full or none")
 
@@ -164,11 +171,13 @@ class Options:
             raise OptionError(f"--name: found {self.name!r}, expected the name of a folder, without a path")
 
     def _check_numbers(self) -> None:
-        for name in ("epochs", "batch_size", "early_stopping", "window_bytes"):
+        for name in ("epochs", "batch_size", "early_stopping", "window_bytes", "workers"):
             if (count := getattr(self, name)) is not None and count < 1:
                 raise OptionError(f"--{name.replace('_', '-')}: found {count}, expected 1 or more")
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise OptionError(f"--learning-rate: found {self.learning_rate}, expected a number above 0")
+        if not self.save_every > 0:
+            raise OptionError(f"--save-every: found {self.save_every}, expected seconds above 0")
         if not 0 <= self.seed < 2**32:
             raise OptionError(f"--seed: found {self.seed}, expected 0 to {2**32 - 1}")
         for name in ("test_fraction", "validation_fraction"):
@@ -190,3 +199,18 @@ class Options:
     def as_dict(self) -> dict[str, Any]:
         """Every option by its name, fit for JSON."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Options":
+        """Return the options that `as_dict` gave, perhaps through JSON, which makes lists of tuples.
+
+        Raises:
+            OptionError: They are options of another version, or have values that cannot be used.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise OptionError(f"options: found {', '.join(unknown)}, which this version of seekless does not know")
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**given)

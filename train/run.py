@@ -1,53 +1,31 @@
-"""The epochs of a run: training by either method, what is written after each, and when to stop."""
+"""The state of a run: what is noted after each step, what is written after each epoch, and when it is saved."""
 
 import importlib.util
+import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-from tqdm import tqdm
+import numpy as np
 
 from seekless.errors import MissingExtraError
+from seekless.train.bar import Bar
+from seekless.train.build import has_gpu
+from seekless.train.checkpoint import CHECKPOINT, Checkpoint, restore_metrics, write_checkpoint
 from seekless.train.data import Data, Parts
 from seekless.train.folder import BEST, Log, replacing
 from seekless.train.history import draw_history, figure_of, ordered, write_history
+from seekless.train.interrupt import Interrupt
+from seekless.train.losses import Losses
 from seekless.train.options import Options
-from seekless.train.targets import balanced_weights
+from seekless.train.progress import Progress
 from seekless.train.waiting import Spent, advice
 
-__all__ = ["Progress", "Run", "check_tensorboard", "save_model"]
+__all__ = ["Run", "check_tensorboard", "save_model"]
 
 SHORT = {"accuracy": "acc"}
-
-
-@dataclass
-class Progress:
-    """How far a run has come.
-
-    Attributes:
-        history: For each epoch its metrics by name; `val_` marks those of the part that is looked at.
-        best: The epoch with the least loss on that part, 1 and up; 0 before there is one.
-    """
-
-    history: list[dict[str, float]] = field(default_factory=list)
-    best: int = 0
-
-    @property
-    def epochs(self) -> int:
-        """Epochs that have ended."""
-        return len(self.history)
-
-    def note(self, logs: Mapping[str, Any]) -> bool:
-        """Note an epoch; return whether it is the best so far."""
-        self.history.append(ordered(logs))
-        loss = self.history[-1]["val_loss"]
-        better = loss < (self.history[self.best - 1]["val_loss"] if self.best else float("inf"))
-        if better:
-            self.best = self.epochs
-        return better
 
 
 class Run:
@@ -60,133 +38,175 @@ class Run:
         data: What it learns.
         parts: The batches.
         log: Where it says how it goes.
+        checkpoint: Where to go on; None to begin. The model has its values already.
+
+    Attributes:
+        progress: The epochs that have ended.
+        epoch: The epoch that is trained now, from 0.
+        done: Steps of it that are finished.
+        trained: Its train metrics once all its steps are; else None.
+        sums: Of an explicit loop: the samples so far, and the sum of each metric over them.
+        weights: Of each class; None where all count alike.
+        interrupt: What Ctrl-C asks.
+        saved: Where the last checkpoint stands, (epoch, step); None before there is one.
+        active: The model while Keras trains it, with the state that its backend keeps beside it.
     """
 
-    def __init__(self, folder: Path, options: Options, model: Any, data: Data, parts: Parts, log: Log) -> None:
-        self.folder = folder
-        self.options = options
-        self.model = model
-        self.data = data
-        self.parts = parts
-        self.log = log
+    def __init__(
+        self,
+        folder: Path,
+        options: Options,
+        model: Any,
+        data: Data,
+        parts: Parts,
+        log: Log,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.folder, self.options, self.model = folder, options, model
+        self.data, self.parts, self.log = data, parts, log
         self.progress = Progress()
+        self.epoch, self.done = 0, 0
+        self.trained: dict[str, float] | None = None
+        self.sums: tuple[int, dict[str, float]] = (0, {})
+        self.weights = parts.train.class_weights() if options.class_weight else None
+        self.interrupt = Interrupt()
+        self.saved: tuple[int, int] | None = None
+        self.active: Callable[[], Any] = lambda: model
         self.watched = "test" if parts.validation is None else "validation"
-        self._weights: dict[int, float] | None = None
-        if options.class_weight == "balanced":
-            self._weights = balanced_weights(data.train_targets(), data.targets.class_count)
-        self._draw = True
-        self._advised = False
-        self._began = 0.0
-        self._bar: tqdm[Any] | None = None
+        # Where the processor computes, a step is done when Keras hands it back; JAX alone hands it back before.
+        self._at_once = options.method != "fit" or (keras.backend.backend() != "jax" and not has_gpu())
+        self._torch: Any = sys.modules["torch"] if keras.backend.backend() == "torch" else None
+        self._losses, self._bar = Losses(), Bar("", 0, quiet=True)
+        self._draw, self._advised = True, False
+        self._began, self._first = 0.0, 0
+        self._before = 0.0  # seconds of the epoch before it was stopped
+        self._metrics: list[Any] = []  # their sums when the epoch was stopped
+        self._saved_at = time.monotonic()
+        if checkpoint is not None:
+            self._take(checkpoint)
 
-    def train(self) -> None:
-        """Train for the epochs that are left, or until it does not get better any more."""
-        if self.options.method == "fit":
-            self._fit()
-            return
-        while self.progress.epochs < self.options.epochs:
-            self._begin(self.progress.epochs)
-            logs = self._train_on_batches()
-            scores = self.model.evaluate(self.parts.watched, verbose=0, return_dict=True)
-            self._end({**logs, **{f"val_{name}": score for name, score in scores.items()}})
-            if self._is_over():
-                break
+    def _take(self, checkpoint: Checkpoint) -> None:
+        place = checkpoint.place
+        self.progress = Progress(list(checkpoint.history), checkpoint.best)
+        self.epoch, self.done = place.epoch, place.steps
+        self.trained, self.sums = checkpoint.trained, checkpoint.sums
+        self.saved = (place.epoch, place.steps)
+        self._before, self._metrics = checkpoint.seconds, checkpoint.values["metrics"]
 
-    def close(self) -> None:
-        """Take the progress bar away."""
-        if self._bar is not None:
-            self._bar.close()
+    @property
+    def is_over(self) -> bool:
+        """Whether all epochs have ended, or the last ones were no better."""
+        return self.progress.is_over(self.options.epochs, self.options.early_stopping)
 
-    def _fit(self) -> None:
-        def end(logs: Mapping[str, Any]) -> None:
-            self._end(logs)
-            if self._is_over():
-                self.model.stop_training = True
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return self.parts.train.steps
 
-        clock = self.parts.clock
-        callbacks = [
-            keras.callbacks.LambdaCallback(
-                on_epoch_begin=lambda epoch, logs: self._begin(epoch),
-                on_train_batch_begin=lambda batch, logs: clock.want(),
-                on_train_batch_end=lambda batch, logs: self._step(logs),
-                on_epoch_end=lambda epoch, logs: end(logs),
-            )
-        ]
-        if self.options.tensorboard:
-            callbacks.append(keras.callbacks.TensorBoard(str(self.folder / "tensorboard"), profile_batch=0))
-        self.model.fit(
-            self.parts.train,
-            validation_data=self.parts.watched,
-            initial_epoch=self.progress.epochs,
-            epochs=self.options.epochs,
-            class_weight=self._weights,
-            callbacks=callbacks,
-            shuffle=False,  # the order is the sequence's; Keras' own would mix the batches of --shuffle none
-            verbose=0,
-        )
+    def begin(self) -> None:
+        """Note that the epoch begins, or what is left of it."""
+        self._first, self._began, self._saved_at = self.done, time.perf_counter(), time.monotonic()
+        self._losses = Losses()
+        title = f"epoch {self.epoch + 1}/{self.options.epochs}"
+        self._bar = Bar(title, self.steps, self.done, quiet=self.options.quiet)
+        self.parts.train.begin(self.epoch)
+        self.parts.clock.begin(self.steps - self.done)
+        if self.done and self.trained is None and self._metrics and self.options.method == "fit":
+            restore_metrics(self.model, self._metrics, self.folder / CHECKPOINT)
+        self._metrics = []
 
-    def _train_on_batches(self) -> dict[str, float]:
-        """Train one epoch by an explicit loop; return the means of the metrics over its samples."""
-        train, clock = self.parts.train, self.parts.clock
-        weights: dict[str, Any] = {} if self._weights is None else {"class_weight": self._weights}
-        sums: dict[str, float] = {}
-        samples = 0
-        for step in range(len(train)):
-            clock.want()
-            x, y, *own = train[step]
-            if own:
-                weights = {"sample_weight": own[0]}
-            self.model.reset_metrics()  # Keras before 3.15 would give running means, not those of this batch
-            logs = self.model.train_on_batch(x, y, return_dict=True, **weights)
-            samples += len(y)
-            sums = {name: sums.get(name, 0.0) + float(value) * len(y) for name, value in logs.items()}
-            self._step({name: total / samples for name, total in sums.items()})
-        train.on_epoch_end()
-        return {name: total / samples for name, total in sums.items()}
+    def want(self, step: int) -> None:
+        """Note that a step begins.
 
-    def _is_over(self) -> bool:
-        patience = self.options.early_stopping
-        over = patience is not None and self.progress.epochs - self.progress.best >= patience
-        if over and self.progress.epochs < self.options.epochs:
-            best = f"epoch {self.progress.best} was the best" if self.progress.best else "no epoch had a finite loss"
-            self.log.say(f"stopped: {best}, and {patience} since were no better")
-        return over
+        Args:
+            step: The step of the epoch, from 0.
+        """
+        if self._torch is not None:
+            # Keras lets layers without a seed draw from PyTorch's generator, which knows nothing of a stop.
+            drawn = np.random.SeedSequence((self.options.seed, self.epoch, step)).generate_state(1, np.uint64)
+            self._torch.manual_seed(int(drawn[0]))
+        self.parts.clock.want()
 
-    def _begin(self, epoch: int) -> None:
-        self._began = time.perf_counter()
-        self._bar = tqdm(
-            total=len(self.parts.train),
-            desc=f"epoch {epoch + 1}/{self.options.epochs}",
-            unit="batch",
-            leave=False,
-            disable=self.options.quiet,
-        )
-        self.parts.clock.begin(len(self.parts.train))
+    def step(self, done: int, logs: Mapping[str, Any]) -> None:
+        """Note that steps are finished; save if it is time, and end the training if that is asked.
 
-    def _step(self, logs: Mapping[str, Any]) -> None:
-        if self._bar is not None:
-            # Reading the loss waits for the device, so that the clock tells when a step is done, not when it was begun.
-            self._bar.set_postfix_str(_said(logs), refresh=False)
-            self._bar.update()
-        self.parts.clock.step()
+        Args:
+            done: Steps of the epoch that are finished.
+            logs: The metrics over them by name, perhaps still being computed.
 
-    def _end(self, logs: Mapping[str, Any]) -> None:
+        Raises:
+            Diverged: The loss is no number any more.
+            KeyboardInterrupt: It was asked for by Ctrl-C; all is saved.
+        """
+        steps, self.done = range(self.done, done), done
+        saving = time.monotonic() - self._saved_at >= self.options.save_every
+        finished = self._at_once
+        if self._losses.note(steps, logs) or done == self.steps or saving or self.interrupt.asked:
+            read = self._losses.read()
+            self._bar.show(done, _said(read))
+            finished = True
+            if done == self.steps:
+                self.trained = read
+        self.parts.clock.step(finished=finished)
+        if saving:
+            self.save()
+        self.check()
+
+    def check(self) -> None:
+        """End the training if that is asked, all saved.
+
+        Raises:
+            KeyboardInterrupt: It was asked for by Ctrl-C.
+        """
+        if self.interrupt.asked:
+            self.save()
+            self.interrupt.act()
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        place = self.parts.train.state_at(self.epoch, self.done)
+        seconds = self._before + (time.perf_counter() - self._began if self.done else 0.0)
+        history, best = self.progress.history, self.progress.best
+        checkpoint = Checkpoint(place, history, best, seconds, self.sums, self.trained)
+        write_checkpoint(self.folder, self.active(), checkpoint)
+        self.saved, self._saved_at = (self.epoch, self.done), time.monotonic()
+
+    def end(self, logs: Mapping[str, Any]) -> None:
+        """Note that the epoch has ended: write what it came to, and a checkpoint.
+
+        Args:
+            logs: Its metrics by name; `val_` marks those of the part that is looked at.
+        """
         self.close()
-        spent = self.parts.clock.spent(self.parts.train.samples)
+        seconds = self._before + time.perf_counter() - self._began
+        done = min(self._first * self.options.batch_size, self.parts.train.samples)
+        spent = self.parts.clock.spent(self.parts.train.samples - done) if self._first < self.steps else None
         better = self.progress.note(logs)
         write_history(self.folder, self.progress.history)
         if better:
             save_model(self.model, self.folder / BEST)
         self._draw_history()
+        self.epoch, self.done, self.trained, self.sums, self._before = self.progress.epochs, 0, None, (0, {}), 0.0
+        self.save()
+        self._say(seconds, spent)
+
+    def close(self) -> None:
+        """Take the progress bar away."""
+        self._bar.close()
+
+    def _say(self, seconds: float, spent: Spent | None) -> None:
         history, options = self.progress.history, self.options
         seen = {name.removeprefix("val_"): value for name, value in history[-1].items() if name.startswith("val_")}
         own = {name: value for name, value in history[-1].items() if not name.startswith("val_")}
-        seconds = time.perf_counter() - self._began
         watched = "test" if self.parts.validation is None else "val"
         place = f"epoch {len(history)}/{options.epochs}"
         self.log.say(f"{place}  {_said(own)}  {watched} {_said(seen)}  {seconds:.1f} s")
-        self.log.say(f"{' ' * len(place)}  {spent}")
-        self._advise(spent)
+        if spent is not None:
+            self.log.say(f"{' ' * len(place)}  {spent}")
+            self._advise(spent)
+        if self.progress.stopped(options.early_stopping) and self.progress.epochs < options.epochs:
+            best = f"epoch {self.progress.best} was the best" if self.progress.best else "no epoch had a finite loss"
+            self.log.say(f"stopped: {best}, and {options.early_stopping} since were no better")
 
     def _draw_history(self) -> None:
         if not self._draw:

@@ -6,13 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from seekless.errors import TrainError
 from seekless.store.store import Store
 
-__all__ = ["Targets", "balanced_weights"]
+__all__ = ["Targets"]
 
 
 @dataclass(frozen=True)
@@ -92,22 +89,6 @@ class Targets:
         if self.kind == "class":
             return f"{self.class_count:,} class{'' if self.class_count == 1 else 'es'}"
         return "one number" if self.outputs == 1 else f"{self.outputs:,} numbers"
-
-
-def balanced_weights(classes: npt.NDArray[Any], count: int) -> dict[int, float]:
-    """Return weights by which every class counts alike: samples / (classes * samples of the class).
-
-    Args:
-        classes: int64, (samples,), 0 to count - 1.
-        count: Number of classes.
-
-    Returns:
-        A weight for each class; 1 for one without samples. Over all samples their mean is 1 where each class has some.
-    """
-    found = np.bincount(classes, minlength=count)
-    return {
-        number: len(classes) / (count * samples) if samples else 1.0 for number, samples in enumerate(found.tolist())
-    }
 
 
 def _no_targets(path: str) -> TrainError:

@@ -4,22 +4,27 @@ Keras asks for batches in threads of its own and some ahead, so the time spent i
 waits. Training wants batch k when its step k begins, and has it when the k-th request of the epoch is answered: it
 waits from the one to the other, and not at all where the answer came first. What Keras does before it asks, such as
 compiling in the first step, and what it does with the answer, such as copying it into a tensor, counts as training.
+
+On a device that computes by itself a step only begins when Keras is done with it, and several may be on their way. What
+is waited for a batch then is more than what the device lacked: it had work left. Right after a loss was read the device
+has none, and the wait for the next batch is what it lacked; that is taken for the steps after it too, until the next
+reading. A longer wait can be covered by work for no longer than lies between two readings.
 """
 
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from seekless.loader.files import FileSequence
-from seekless.loader.sequence import StoreSequence
+from seekless.train.bar import DRAW_EVERY
 
-__all__ = ["Clock", "Spent", "TimedFiles", "TimedStore", "advice", "bytes_from_disk"]
+__all__ = ["Clock", "Spent", "advice", "bytes_from_disk"]
 
 # Linux counts for each process what came from a disk and not from the page cache.
 COUNTERS = Path("/proc/self/io")
 # Up to this share of its time training may wait before it is worth saying what would help.
 WORTH_SAYING = 0.1
+CORES = os.cpu_count() or 1
 # Nor are seconds that nobody notices.
 NOTICED = 0.1
 
@@ -64,26 +69,34 @@ class Clock:
     ended: float = 0.0
     steps: int = 0
     disk: tuple[int | None, int | None] = (None, None)
-    wanted: list[float] = field(default_factory=list)
+    wanted: list[tuple[float, bool]] = field(default_factory=list)
     answered: list[tuple[float, float]] = field(default_factory=list)
+    idle: bool = True
 
     def begin(self, steps: int) -> None:
         """Begin an epoch of so many steps; what Keras read before to look ahead plays no part."""
         self.steps, self.wanted, self.answered = steps, [], []
         self.disk = (bytes_from_disk(), None)
         self.began = self.ended = time.perf_counter()
+        self.idle = True
 
     def want(self) -> None:
         """Note that a step begins."""
-        self.wanted.append(time.perf_counter())
+        self.wanted.append((time.perf_counter(), self.idle))
+        self.idle = False
 
     def answer(self, asked: float) -> None:
         """Note that a batch is ready that was asked for at a time of `time.perf_counter`."""
         self.answered.append((asked, time.perf_counter()))
 
-    def step(self) -> None:
-        """Note that a step is done."""
+    def step(self, *, finished: bool) -> None:
+        """Note that a step is done.
+
+        Args:
+            finished: Whether the device has finished all it was given.
+        """
         self.ended = time.perf_counter()
+        self.idle = finished
         if len(self.wanted) == self.steps:  # what follows reads another part
             self.disk = (self.disk[0], bytes_from_disk())
 
@@ -93,16 +106,24 @@ class Clock:
         Args:
             samples: Samples trained on.
         """
-        waited = None
-        if self.wanted and len(self.answered) >= len(self.wanted):
-            steps = zip(self.wanted, self.answered, strict=False)  # beyond the steps lie batches that were read ahead
-            waited = sum(max(0.0, ready - max(wanted, asked)) for wanted, (asked, ready) in steps)
         before, after = self.disk
         read = None if before is None or after is None else after - before
-        return Spent(samples, self.ended - self.began, waited, read)
+        return Spent(samples, self.ended - self.began, self._waited(), read)
+
+    def _waited(self) -> float | None:
+        if not self.wanted or len(self.answered) < len(self.wanted):
+            return None
+        total = lacked = 0.0
+        # Beyond the steps lie batches that were read ahead.
+        for (wanted, idle), (asked, ready) in zip(self.wanted, self.answered, strict=False):
+            wait = max(0.0, ready - max(wanted, asked))
+            if idle:
+                lacked = wait
+            total += wait if idle else min(wait, max(lacked, wait - DRAW_EVERY))
+        return total
 
 
-def advice(spent: Spent, *, loose: bool, compressed: bool, part_bytes: int, window_bytes: int) -> str:
+def advice(spent: Spent, *, loose: bool, compressed: bool, part_bytes: int, window_bytes: int, workers: int = 1) -> str:
     """Return what would help where training waits for data more than a tenth of its time, long enough to notice.
 
     Args:
@@ -111,6 +132,7 @@ def advice(spent: Spent, *, loose: bool, compressed: bool, part_bytes: int, wind
         compressed: The store's samples are compressed.
         part_bytes: Decoded bytes of the samples to train on.
         window_bytes: Decoded bytes that are mixed at one time.
+        workers: Threads that decompress.
 
     Returns:
         A line, or "" where training hardly waits.
@@ -121,59 +143,19 @@ def advice(spent: Spent, *, loose: bool, compressed: bool, part_bytes: int, wind
     if loose:
         return f"{waits}: convert the files to a store and train with --store"
     helps = []
+    if part_bytes > window_bytes:
+        helps.append(f"--window-bytes {part_bytes}, if memory holds twice that, reads the part once for all epochs")
     if spent.disk_bytes:
-        if part_bytes > window_bytes:
-            helps.append(f"--window-bytes {part_bytes}, if memory holds twice that, reads the part once for all epochs")
         if not compressed:
-            helps.append("a store converted with compression has fewer bytes to read")
+            helps.append("a store converted with --compression auto has fewer bytes to read")
         helps.append("a faster disk gives more")
         return f"{waits}, and reads from disk: " + "; ".join(helps)
+    if compressed and part_bytes > window_bytes:
+        if workers < CORES:
+            helps.append(f"--workers {workers + 1} decompresses in that many threads")
+        helps.append("a store converted with --compression lz4 or none has less to decode")
     helps.append("a larger --batch-size takes less time a sample")
-    if compressed:
-        helps.append("a store with a faster codec, or without compression, has less to decode")
     return f"{waits}, though nothing comes from disk: " + "; ".join(helps)
-
-
-class TimedStore(StoreSequence):
-    """A `StoreSequence` that tells a clock when a batch is ready.
-
-    Args:
-        clock: The clock.
-        *arguments: As for `StoreSequence`.
-        **options: As for `StoreSequence`.
-    """
-
-    def __init__(self, clock: Clock, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._clock = clock
-
-    def __getitem__(self, index: int) -> Any:
-        """Return a batch; see `StoreSequence`."""
-        asked = time.perf_counter()
-        batch = super().__getitem__(index)
-        self._clock.answer(asked)
-        return batch
-
-
-class TimedFiles(FileSequence):
-    """A `FileSequence` that tells a clock when a batch is ready.
-
-    Args:
-        clock: The clock.
-        *arguments: As for `FileSequence`.
-        **options: As for `FileSequence`.
-    """
-
-    def __init__(self, clock: Clock, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._clock = clock
-
-    def __getitem__(self, index: int) -> Any:
-        """Return a batch; see `FileSequence`."""
-        asked = time.perf_counter()
-        batch = super().__getitem__(index)
-        self._clock.answer(asked)
-        return batch
 
 
 def bytes_from_disk() -> int | None:

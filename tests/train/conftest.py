@@ -48,7 +48,7 @@ def quick(monkeypatch):
     """Let "lenet" be one dense layer, and let no picture be drawn: both take most of the time of a short training."""
     import keras
 
-    from seekless.train import fit, run
+    from seekless.train import result, run
     from seekless.train.models import MODELS
 
     def dense(shape, outputs, linear=False):
@@ -58,7 +58,7 @@ def quick(monkeypatch):
 
     monkeypatch.setitem(MODELS, "lenet", dense)
     monkeypatch.setattr(run, "draw_history", lambda *arguments, **words: None)
-    monkeypatch.setattr(fit, "draw_confusion", lambda *arguments: None)
+    monkeypatch.setattr(result, "draw_confusion", lambda *arguments: None)
 
 
 @pytest.fixture

@@ -135,17 +135,23 @@ def test_class_targets_come_as_rows_where_asked(numbered, tiny_csv):
             assert part[0][1].shape[1:] == (data.targets.class_count,)
 
 
-def test_the_targets_of_the_train_part_are_those_of_its_batches(numbered, tiny_csv):
-    for options in (Options(str(numbered())), Options(files=str(tiny_csv.root))):
-        data = open_data(options)
-        batches = [y for _, y in data.open_parts(False).train]
-        assert sorted(data.train_targets().tolist()) == sorted(np.concatenate(batches).tolist())
-
-
 def test_a_store_that_is_not_shuffled_is_pointed_out(numbered):
     warning = open_data(Options(str(numbered(shuffled=False)))).warning
     assert "data.h5: its samples are not shuffled" in warning
     assert open_data(Options(str(numbered()))).warning == ""
+
+
+def test_the_checksum_of_files_tells_their_names_and_targets_apart(tiny_csv):
+    def found():
+        return open_data(Options(files=str(tiny_csv.root))).described["checksum"]
+
+    first = found()
+    assert found() == first
+    labels = tiny_csv.root / "target.csv"
+    text = labels.read_text()
+    name, label = text.splitlines()[0].split(",")
+    labels.write_text(text.replace(f"{name},{label}", f"{name},{(int(label) + 1) % 10}", 1))
+    assert found() != first
 
 
 def test_the_checksum_of_a_store_tells_stores_apart(numbered):

@@ -33,7 +33,8 @@ def test_a_model_learns_and_leaves_a_folder_that_shows_it(learnable, tmp_path, c
     assert result.folder == tmp_path / "runs" / "digits-1"
     left = {file.name for file in result.folder.iterdir()}
     assert left - {"mistakes.png"} == {
-        *("model.keras", "model-best.keras", "history.csv", "history.png", "confusion.png", "config.json", "log.txt")
+        *("model.keras", "model-best.keras", "checkpoint.npz", "history.csv", "history.png", "confusion.png"),
+        *("result.json", "config.json", "log.txt"),
     }
     assert ("mistakes.png" in left) == (result.accuracy < 1)
 
@@ -107,8 +108,10 @@ class Noting:
         self.shape, self.classes, self.linear = shape, classes, linear
         self.epochs, self.tests = [], []
         self.ended, self.resets = True, 0
+        self.variables, self.metrics_variables = [], []
 
     def compile(self, *, optimizer, loss, metrics):
+        self.optimizer = optimizer
         self.compiled = (type(optimizer).__name__, float(optimizer.learning_rate), loss, metrics)
 
     def count_params(self):
@@ -128,7 +131,7 @@ class Noting:
         self.epochs[-1].append((x, y))
         return {"loss": float(len(self.epochs[-1])), "accuracy": 1.0 if len(self.epochs[-1]) % 2 else 0.0}
 
-    def evaluate(self, data, verbose, return_dict):
+    def evaluate(self, data, verbose, return_dict, callbacks=()):
         self.tests.append(list(data))
         self.ended = True
         return {"loss": 2.5, "accuracy": 0.125}
@@ -221,8 +224,7 @@ def test_a_model_that_cannot_be_saved_leaves_no_half_of_it(numbered, tmp_path, n
     monkeypatch.setattr(Noting, "save", full)
     with pytest.raises(OSError, match="No space left"):
         train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=1))
-    left = {path.name for path in (tmp_path / "runs" / "data-1").iterdir()}
-    assert left == {"config.json", "history.csv", "log.txt"}
+    assert not list(tmp_path.rglob("*.keras"))
 
 
 def test_history_is_written_after_each_epoch(numbered, tmp_path, noting, monkeypatch, capfd):
@@ -235,22 +237,27 @@ def test_history_is_written_after_each_epoch(numbered, tmp_path, noting, monkeyp
     with pytest.raises(KeyboardInterrupt):
         train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=5))
     folder = tmp_path / "runs" / "data-1"
-    message = f"{folder}: 2 of 5 epochs; model-best.keras is that of epoch 1\n"
+    message = f"{folder}: saved after epoch 2 of 5; model-best.keras is that of epoch 1; go on by: "
+    message += f"train --continue {folder}\n"
     assert message in capfd.readouterr().err
     assert (folder / "log.txt").read_text().endswith(message)
     assert len((folder / "history.csv").read_text().splitlines()) == 3
     left = {file.name for file in folder.iterdir()}
-    assert left == {"config.json", "history.csv", "history.png", "log.txt", "model-best.keras"}
+    assert left == {"checkpoint.npz", "config.json", "history.csv", "history.png", "log.txt", "model-best.keras"}
 
 
 def test_without_matplotlib_training_goes_on_and_says_so_once(numbered, tmp_path, noting, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    for name in ("matplotlib", "matplotlib.figure", "matplotlib.font_manager"):
+        monkeypatch.setitem(sys.modules, name, None)
     result = train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=3, quiet=False))
     said = [line for line in capsys.readouterr().err.splitlines() if "matplotlib" in line]
     assert said == ['history.png is not drawn: found no matplotlib; install it with pip install "seekless[plot]"']
     assert len(result.history) == 3
     left = {file.name for file in result.folder.iterdir()}
-    assert left == {"config.json", "history.csv", "log.txt", "mistakes.png", "model-best.keras", "model.keras"}
+    assert left == {
+        *("checkpoint.npz", "config.json", "history.csv", "log.txt", "mistakes.png", "model-best.keras"),
+        *("model.keras", "result.json"),
+    }
 
 
 # errors in the middle of a training
@@ -258,7 +265,7 @@ def test_without_matplotlib_training_goes_on_and_says_so_once(numbered, tmp_path
 
 def test_an_error_that_is_not_of_the_data_stays_what_it_is(numbered, tmp_path, noting, monkeypatch):
     monkeypatch.setattr(Noting, "save", lambda self, path: None)
-    monkeypatch.setattr(Noting, "evaluate", lambda self, data, verbose, return_dict: 1 / 0)
+    monkeypatch.setattr(Noting, "evaluate", lambda self, data, verbose, return_dict, callbacks=(): 1 / 0)
     with pytest.raises(ZeroDivisionError):
         train_model(options(numbered(), tmp_path, method="train-on-batch", epochs=1))
 

@@ -1,5 +1,7 @@
 """Options check themselves and name themselves as the user typed them."""
 
+import json
+
 import pytest
 
 from seekless.errors import OptionError
@@ -35,6 +37,12 @@ WRONG = {
         {"store": None, "files": "data", "window_bytes": 9},
         "--window-bytes: found together with --files, expected only with --store",
     ),
+    "workers of files": (
+        {"store": None, "files": "data", "workers": 2},
+        "--workers: found together with --files, expected only with --store",
+    ),
+    "no workers": ({"workers": 0}, "--workers: found 0, expected 1 or more"),
+    "never saved": ({"save_every": 0.0}, r"--save-every: found 0\.0, expected seconds above 0"),
     "no window": ({"window_bytes": 0}, "--window-bytes: found 0, expected 1 or more"),
     "mixed files": (
         {"store": None, "files": "data", "shuffle": "window"},
@@ -99,3 +107,21 @@ def test_every_option_goes_into_the_configuration():
     found = Options("data.h5", metrics=("accuracy", "mae"), window_bytes=9).as_dict()
     assert set(found) == set(Options.__dataclass_fields__)
     assert (found["metrics"], found["window_bytes"]) == (("accuracy", "mae"), 9)
+
+
+def test_options_come_back_from_json():
+    options = Options(
+        files="data",
+        target_columns=("a", "b"),
+        shape=(2, 3),
+        columns=(0, 1),
+        size=(4, 5),
+        metrics=("mae",),
+        save_every=1.5,
+    )
+    assert Options.from_dict(json.loads(json.dumps(options.as_dict()))) == options
+
+
+def test_options_of_another_version_are_told():
+    with pytest.raises(OptionError, match="options: found deadline, which this version of seekless does not know"):
+        Options.from_dict({"store": "a.h5", "deadline": 3})

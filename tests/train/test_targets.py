@@ -1,9 +1,8 @@
-"""What is to be learnt, and what a class weighs."""
+"""What is to be learnt."""
 
-import numpy as np
 import pytest
 
-from seekless.train.targets import Targets, balanced_weights
+from seekless.train.targets import Targets
 
 
 @pytest.mark.parametrize(
@@ -26,11 +25,3 @@ def test_targets_come_back_from_json(targets):
 
 def test_classes_are_called_by_name_or_number():
     assert (Targets("class", 2, ("cat", "dog")).name(1), Targets("class", 2).name(1)) == ("dog", "1")
-
-
-def test_every_class_counts_alike():
-    classes = np.array([0] * 6 + [1] * 3 + [3])
-    weights = balanced_weights(classes, 4)
-    assert weights == {0: pytest.approx(10 / 24), 1: pytest.approx(10 / 12), 2: 1.0, 3: 2.5}
-    full = balanced_weights(np.array([0, 0, 0, 1]), 2)
-    assert np.mean([full[number] for number in (0, 0, 0, 1)]) == pytest.approx(1)

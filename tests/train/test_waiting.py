@@ -2,12 +2,11 @@
 
 import time
 
-import keras
-import numpy as np
 import pytest
 
 from seekless.train import waiting
-from seekless.train.waiting import Clock, Spent, TimedFiles, TimedStore, advice, bytes_from_disk
+from seekless.train.bar import DRAW_EVERY
+from seekless.train.waiting import Clock, Spent, advice, bytes_from_disk
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def played(at, steps, answers):
         at(begin)
         clock.want()
         at(end, read=5000 if number == len(steps) - 1 else 0)
-        clock.step()
+        clock.step(finished=True)
     at(99.0, read=10**9)  # the validation
     return clock.spent(300)
 
@@ -51,6 +50,21 @@ WAITS = {
 def test_training_waits_from_the_step_to_the_answer(at, answers, waited):
     spent = played(at, STEPS, answers)
     assert (spent.samples, spent.seconds, spent.waited) == (300, 6, waited)
+
+
+def test_where_a_device_has_work_left_a_wait_is_what_it_lacked_after_a_reading(at):
+    """Four steps: the first two begin with nothing left to compute, the others while the device still computes."""
+    clock = Clock()
+    at(0.0)
+    clock.begin(4)
+    for wanted, ready, finished in ((0, 0, True), (1, 1.25, False), (2, 2.5, False), (3, 4, True)):
+        at(wanted)
+        clock.want()
+        at(ready)
+        clock.answer(0.0)
+        clock.step(finished=finished)
+    # 0.25 was lacked; then twice no more than that is counted, but what no work can have covered.
+    assert clock.spent(300).waited == pytest.approx(0.25 + max(0.25, 0.5 - DRAW_EVERY) + 1 - DRAW_EVERY)
 
 
 def test_what_the_disk_gave_ends_with_the_last_step(at):
@@ -88,41 +102,22 @@ def test_nothing_is_said_where_training_hardly_waits():
 def test_what_is_said_would_help():
     slow = Spent(100, 10.0, 2.0, 10**6)
     assert helps(slow, loose=True).endswith("20% of the time: convert the files to a store and train with --store")
-    assert "compression" in helps(slow)
+    assert "--compression auto" in helps(slow)
     assert "--window-bytes" not in helps(slow)
     assert "--window-bytes 30," in helps(slow, part_bytes=30)
     assert "compression" not in helps(slow, compressed=True)
     cached = Spent(100, 10.0, 2.0, 0)
-    assert "nothing comes from disk: a larger --batch-size" in helps(cached)
-    assert "faster codec" in helps(cached, compressed=True)
+    assert "nothing comes from disk: a larger --batch-size" in helps(cached, compressed=True)
+    packed = helps(cached, compressed=True, part_bytes=30)  # else it is decoded once and kept
+    assert "--compression lz4 or none has less to decode" in packed
+    assert "--workers" not in helps(cached, part_bytes=30)
 
 
-@pytest.mark.parametrize("kind", ["store", "files"])
-def test_fit_waits_for_a_slow_sequence_and_not_for_a_quick_one(numbered, tiny_csv, monkeypatch, kind):
-    """Keras reads in a thread of its own; what is counted is still what training waits."""
-    clock = Clock()
-    if kind == "store":
-        data, parent = TimedStore(clock, numbered(), 13), TimedStore.__mro__[1]
-    else:
-        data, parent = TimedFiles(clock, tiny_csv.root, 13), TimedFiles.__mro__[1]
-    side = data[0][0].shape[1]
-    model = keras.Sequential([keras.Input((side, side)), keras.layers.Flatten(), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    spent = []
-    watch = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: clock.begin(len(data)),
-        on_train_batch_begin=lambda batch, logs: clock.want(),
-        on_train_batch_end=lambda batch, logs: clock.step(),
-        on_epoch_end=lambda epoch, logs: spent.append(clock.spent(data.samples)),
-    )
-    give = parent.__getitem__
-    monkeypatch.setattr(parent, "__getitem__", lambda self, index: time.sleep(0.02) or give(self, index))
-    model.fit(data, epochs=2, callbacks=[watch], verbose=0)
-    assert len(spent) == 2
-    for epoch in spent:
-        # Ten batches of 0.02 s each, of which the first steps' compiling may hide some.
-        assert 0.05 < epoch.waited <= epoch.seconds
-    assert spent[1].share > 0.5
+def test_threads_are_worth_naming_as_far_as_there_are_cores(monkeypatch):
+    monkeypatch.setattr(waiting, "CORES", 2)
+    cached = Spent(100, 10.0, 2.0, 0)
+    assert "--workers 2 decompresses" in helps(cached, compressed=True, part_bytes=30)
+    assert "--workers" not in helps(cached, compressed=True, part_bytes=30, workers=2)
 
 
 def test_the_system_counts_what_is_read_or_nothing_is_said(monkeypatch, tmp_path):
@@ -131,11 +126,3 @@ def test_the_system_counts_what_is_read_or_nothing_is_said(monkeypatch, tmp_path
     assert bytes_from_disk() == 4096
     monkeypatch.setattr(waiting, "COUNTERS", tmp_path / "nowhere")
     assert bytes_from_disk() is None
-
-
-def test_batches_are_those_of_the_sequence(numbered):
-    clock, path = Clock(), numbered()
-    timed = TimedStore(clock, path, 13, shuffle=False)
-    plain = TimedStore.__mro__[1](path, 13, shuffle=False)
-    assert all(np.array_equal(timed[step][0], plain[step][0]) for step in range(len(plain)))
-    assert len(clock.answered) == len(plain)
