@@ -31,7 +31,7 @@ class Bar:
         self._written = time.monotonic()
         if not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             self._lines = False
-            columns = max(os.get_terminal_size(sys.stderr.fileno()).columns - SPARE_COLUMNS, 10)
+            columns = max((os.get_terminal_size(sys.stderr.fileno()).columns or 80) - SPARE_COLUMNS, 10)
             self._bar = tqdm(total=steps, initial=first, desc=title, unit="batch", leave=False, ncols=columns)
 
     def show(self, done: int, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from seekless import command
 from seekless.train.cli import train
+from seekless.train.run import Run
 
 RESULT = re.compile(r"Test loss: \d+\.\d{4}\nTest accuracy: [01]\.\d{4}\n")
 TRAIN = [str(Path(sys.executable).with_name("train"))]
@@ -174,3 +176,63 @@ def test_the_help_says_which_options_are_of_loose_files(in_process):
     for option in ("--labels FILE", "--delimiter CHAR", "--scale INTEGER", "--resize [stretch|fit|crop]"):
         assert f"{option} With --files: " in said
     assert "--rows" not in out
+
+
+def test_a_run_that_is_stopped_says_how_to_go_on_and_does(learnable, in_process, tmp_path, monkeypatch):
+    learnable()
+    step = Run.step
+
+    def interrupted(self, done, logs):
+        if (self.epoch, done) == (1, 2):
+            os.kill(os.getpid(), signal.SIGINT)
+        step(self, done, logs)
+
+    arguments = ("--store", "data.h5", "--epochs", 2, "--batch-size", 90, "--name", "my run")
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "step", interrupted)
+        code, out, error = in_process(*arguments)
+    assert (code, out.count("epoch 1/2 "), out.count("Test loss")) == (130, 1, 0)
+    saved = "runs/my run: saved in epoch 2 of 2, after 2 of 4 batches; go on by: train --continue 'runs/my run'"
+    assert error == f"{saved}\n\nstopped by Ctrl-C\n"  # click begins a new line, behind a ^C
+    code, out, error = in_process("--continue", "runs/my run")
+    assert (code, error) == (0, "")
+    first, *_, loss, accuracy, files = out.splitlines(keepends=True)
+    assert first == "runs/my run: going on in epoch 2 of 2, after 2 of 4 batches\n"
+    assert RESULT.fullmatch(loss + accuracy)
+    assert "checkpoint.npz, history.csv, " in files
+    code, out, _ = in_process("--continue", "runs/my run", "--epochs", 3, "--quiet")
+    assert code == 0
+    assert RESULT.fullmatch(out)
+    code, out, _ = in_process("--continue", "runs/my run")
+    assert (code, out.splitlines()[0]) == (0, "runs/my run: finished, 3 of 3 epochs; a larger --epochs goes further")
+
+
+NOT_GOING_ON = {
+    "batch size": (["--batch-size", "32"], "--batch-size"),
+    "same store": (["--store", "data.h5"], "--store"),
+    "columns": (["--target-column", "a"], "--target-column"),
+    "flag": (["--mixed-precision"], "--mixed-precision"),
+}
+
+
+@pytest.mark.parametrize(("given", "option"), NOT_GOING_ON.values(), ids=NOT_GOING_ON)
+def test_a_run_goes_on_with_its_own_options(in_process, given, option):
+    code, out, error = in_process("--continue", "runs/a", *given)
+    assert (code, out) == (2, "")
+    assert error == (
+        f"error: {option}: found together with --continue, expected only --epochs, --quiet and --debug: a run goes on "
+        "with the options it was begun with\n"
+    )
+
+
+def test_a_store_that_has_changed_and_a_checkpoint_that_is_gone_are_told(learnable, in_process, tmp_path):
+    learnable()
+    assert in_process("--store", "data.h5", "--epochs", 1, "--name", "a", "--quiet")[0] == 0
+    learnable(count=300)
+    code, _, error = in_process("--continue", "runs/a", "--epochs", 2)
+    assert code == 1
+    assert error.startswith("error: data.h5: found samples 300, expected 400: it has changed since the run began; ")
+    (tmp_path / "runs" / "a" / "checkpoint.npz").unlink()
+    code, _, error = in_process("--continue", "runs/a", "--epochs", 2)
+    assert (code, error.split(",")[0]) == (1, "error: runs/a/checkpoint.npz: found no such file")
+    assert in_process("--continue", "runs/b")[0] == 2

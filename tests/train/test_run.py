@@ -12,7 +12,7 @@ import pytest
 from seekless.errors import MissingExtraError, OptionError
 from seekless.train.fit import train_model
 from seekless.train.options import METHODS, Options
-from seekless.train.run import Progress, check_tensorboard
+from seekless.train.run import check_tensorboard
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -20,14 +20,6 @@ pytestmark = pytest.mark.usefixtures("quick")
 def trained(path, tmp_path, **options):
     given = {"out": str(tmp_path / "runs"), "quiet": True, "epochs": 1, "batch_size": 50, **options}
     return train_model(Options(str(path), **given))
-
-
-def test_the_best_epoch_is_that_of_the_least_loss():
-    progress = Progress()
-    losses = [float("nan"), 3.0, 2.0, 2.0, 2.5, 1.0]
-    better = [progress.note({"val_loss": loss, "loss": 0.0}) for loss in losses]
-    assert better == [False, True, True, False, False, True]
-    assert (progress.best, progress.epochs) == (6, 6)
 
 
 @pytest.fixture
