@@ -11,6 +11,7 @@ __all__ = ["DRAW_EVERY", "Bar"]
 
 DRAW_EVERY = 0.1  # seconds
 WRITE_EVERY = 30.0  # seconds, where stderr is no terminal: a log should not grow with every batch
+ROWS = 20  # tqdm draws nothing on a terminal that does not tell its height
 SPARE_COLUMNS = 3  # behind a bar: a terminal writes ^C there, and must not break the line
 
 
@@ -32,7 +33,8 @@ class Bar:
         if not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             self._lines = False
             columns = max((os.get_terminal_size(sys.stderr.fileno()).columns or 80) - SPARE_COLUMNS, 10)
-            self._bar = tqdm(total=steps, initial=first, desc=title, unit="batch", leave=False, ncols=columns)
+            look = {"desc": title, "unit": "batch", "leave": False, "ncols": columns, "nrows": ROWS, "file": sys.stderr}
+            self._bar = tqdm(total=steps, initial=first, **look)
 
     def show(self, done: int, text: str) -> None:
         """Show what is done.

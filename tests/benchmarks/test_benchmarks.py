@@ -34,6 +34,7 @@ TOYS = {
     "articles.py": ["--count", "200", "--seeds", "2", "--epochs", "1"],
     "accuracy.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
     "tf_dataset.py": ["--samples", "300", "--repeats", "1"],
+    "gpu/training.py": ["--samples", "64", "--side", "8", "--batch-size", "16", "--turns", "1"],
     "mixing.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
 }
 MEMORY = ("convert_memory.py", "loader_memory.py")
