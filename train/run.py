@@ -222,7 +222,8 @@ class Run:
         """Say once what would help, where training waits for data."""
         if not self._advised and (text := advice(spent, **self.data.reading(self.options))):
             self._advised = True
-            self.log.warn(text)
+            reader = self.parts.train.reader
+            self.log.warn(f"{text}; the store is read by {reader}" if reader else text)
 
 
 def _said(logs: Mapping[str, Any]) -> str:

@@ -40,6 +40,11 @@ class TimedStore(StoreSequence):
         self._clock.answer(asked)
         return batch
 
+    @property
+    def reader(self) -> str:
+        """By what blocks are read, and from what disk, in words."""
+        return self._maker.reader
+
     def begin(self, epoch: int) -> None:
         """Note that an epoch begins; a store's go on by themselves."""
 
@@ -102,6 +107,11 @@ class TimedFiles(FileSequence):
     def steps(self) -> int:
         """Batches in a whole epoch; `len` is what is left of one after `restore`."""
         return -(-len(self._part) // self.batch_size)
+
+    @property
+    def reader(self) -> str:
+        """Nothing: advice on loose files is to convert them."""
+        return ""
 
     def state_at(self, epoch: int, steps: int) -> State:
         """Return the state of a place; see `StoreSequence`."""

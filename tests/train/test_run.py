@@ -152,6 +152,14 @@ def test_training_that_waits_for_data_says_once_what_would_help(tiny_csv, tmp_pa
     assert len(said) == 1
 
 
+def test_advice_on_a_store_says_by_what_it_is_read(learnable, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("seekless.train.waiting.NOTICED", 0.0)
+    monkeypatch.setattr("seekless.train.waiting.WORTH_SAYING", -1.0)
+    trained(learnable(), tmp_path, quiet=False)
+    (said,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("training waits for data "))
+    assert "; the store is read by pread: " in said
+
+
 # TensorBoard
 
 
