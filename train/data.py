@@ -65,7 +65,6 @@ class Data:
         open_parts: Opens the parts; with True class targets come as rows with a single 1.
         train_bytes: Decoded bytes of the samples to train on; 0 for loose files.
         compressed: The store's samples are compressed.
-        weighted: Each sample has a weight of its own.
         warning: What the user should know before the training; "" for nothing.
     """
 
@@ -77,7 +76,6 @@ class Data:
     open_parts: Callable[[bool], Parts]
     train_bytes: int = 0
     compressed: bool = False
-    weighted: bool = False
     warning: str = ""
 
     def hint(self) -> str:
@@ -161,7 +159,6 @@ def _store_data(path: str, options: Options) -> Data:
         open_parts=partial(_store_parts, store, options, edges),
         train_bytes=(stop - start) * header.sample_bytes,
         compressed=any(one.codec != "none" for one in x),
-        weighted="sample_weight" in store.tables,
         warning="" if header.shuffled else _unshuffled(path),
     )
 

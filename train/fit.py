@@ -99,8 +99,6 @@ def _opened(options: Options) -> Data:
     data = open_data(options)
     if options.class_weight and data.targets.kind != "class":
         raise OptionError(f"--class-weight: found targets that are {data.targets}, expected classes")
-    if options.class_weight and data.weighted:
-        raise OptionError("--class-weight: found a store with a weight for each sample, expected one without")
     return data
 
 
