@@ -93,6 +93,7 @@ class Scatter:
         self._places = length  # of one partition
         self._sizes: dict[int, int] = {}  # bytes of each partition's file
         self._sample_shape: tuple[int, ...] = ()
+        self._room = np.empty(0, np.uint8)
 
     def add(self, piece: Piece) -> None:
         """Keep a piece; all pieces have one sample shape and one logical dtype."""
@@ -159,7 +160,7 @@ class Scatter:
                 yield Partition(0, self._length, partial(_emptied, pieces))
                 return
         self.save()
-        self._saved = None
+        self._saved, self._room = None, np.empty(0, np.uint8)
         for number, start in enumerate(range(0, self._length, self._places)):
             yield Partition(start, min(start + self._places, self._length), partial(self._read, number))
 
@@ -211,7 +212,7 @@ class Scatter:
         order = np.argsort(positions, kind="stable")
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
-        stored = np.empty((len(order), *self._sample_shape), self._encodings[number].dtype)
+        stored = self._sorted(len(order), self._encodings[number].dtype)
         begin = 0
         for piece in pieces:
             end = begin + len(piece.positions)
@@ -223,6 +224,14 @@ class Scatter:
         parts, firsts = (array.tolist() for array in np.unique(partition, return_index=True))
         for part, first, last in zip(parts, firsts, [*firsts[1:], len(order)], strict=True):
             self._append(part, number, positions[first:last], stamps[first:last], stored[first:last])
+
+    def _sorted(self, samples: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+        """Return room to put samples in order, each time the same: fresh memory costs as much as what is done in it."""
+        values = samples * math.prod(self._sample_shape)
+        if len(self._room) < values * dtype.itemsize:
+            self._room = np.empty(values * dtype.itemsize, np.uint8)
+        room = self._room[: values * dtype.itemsize].view(dtype)
+        return room.reshape(samples, *self._sample_shape)
 
     def _append(
         self,
