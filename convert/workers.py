@@ -112,7 +112,7 @@ def begin(reader: Reader, dtype: str | None, shared: Shared | None = None) -> No
 def _keep_memory() -> None:
     """Have the C library keep what is freed: it would give back the memory of each run, and ask for it again.
 
-    Of photographs of 256 x 256 that took a tenth of a worker's time. Only glibc has this call; elsewhere nothing is done.
+    Of photographs of 256 x 256 that took a tenth of a worker's time. Only glibc has this call.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt

@@ -14,6 +14,7 @@ import seekless
 from seekless.convert import run as run_module
 from seekless.errors import SourceError
 from seekless.source import samples as samples_module
+from seekless.source.read import FilesAhead
 
 ONE, TWO, THREE = "1 2\n3 4\n", "5 6\n7 8\n", "9 1\n2 3\n"
 
@@ -172,14 +173,14 @@ class TestBadFiles:
 
     def test_a_file_that_may_not_be_read_by_an_error_of_its_own(self, write, store, monkeypatch):
         root = write({"a/1.csv": ONE, "b/2.csv": TWO})
-        read_stamped = samples_module.read_stamped
+        read = FilesAhead.read
 
-        def refused(path):
-            if path.endswith("2.csv"):
-                raise PermissionError(13, "Permission denied", path)
-            return read_stamped(path)
+        def refused(files):
+            if files._paths[files._next].endswith("2.csv"):
+                raise PermissionError(13, "Permission denied", files._paths[files._next])
+            return read(files)
 
-        monkeypatch.setattr(samples_module, "read_stamped", refused)
+        monkeypatch.setattr(FilesAhead, "read", refused)
         with pytest.raises(SourceError, match=r"b/2\.csv: found a file that cannot be read \(Permission denied\)"):
             pack(root, store)
 

@@ -14,6 +14,7 @@ import seekless
 from seekless.convert.journal import Journal
 from seekless.convert.run import pack
 from seekless.source import samples as samples_module
+from seekless.source.read import FilesAhead
 
 
 def write_csv(folder: Path, samples: dict[str, npt.ArrayLike], format: str = "%.18e") -> None:
@@ -132,11 +133,11 @@ def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the small files that this process has opened, in order."""
     names: list[str] = []
-    read = samples_module.read_stamped
+    read = FilesAhead.read
 
-    def noted(path: str) -> tuple[bytes, int]:
-        names.append(os.path.basename(path))
-        return read(path)
+    def noted(files: FilesAhead) -> tuple[bytes, int]:
+        names.append(os.path.basename(files._paths[files._next]))
+        return read(files)
 
-    monkeypatch.setattr(samples_module, "read_stamped", noted)
+    monkeypatch.setattr(FilesAhead, "read", noted)
     return names
