@@ -45,8 +45,11 @@ def warm(store: str, repeats: int, **options: Any) -> dict[str, Any]:
 def epoch(store: str, keras: bool = True, **options: Any) -> dict[str, Any]:
     """One epoch: seconds, the first batch, the longest wait behind it, and the most memory; with or without Keras."""
     import seekless
+    from seekless.store.codecs import CODECS, codec_named
 
     batches = seekless.StoreSequence if keras else seekless.batches
+    for codec in CODECS:
+        codec_named(codec)  # imports its library
     before = _memory()
     watch = _Watch()
     start = last = time.perf_counter()

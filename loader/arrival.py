@@ -5,7 +5,7 @@ import threading
 __all__ = ["Arrival"]
 
 # Seconds that a batch is held back at most.
-HOLD = 0.3
+HOLD = 0.45
 # What is used of a window may be ahead of what has come of the next by this share.
 AHEAD = 1 / 8
 
@@ -45,15 +45,16 @@ class Arrival:
         """Note that nothing more will come."""
         self.begin(1 << 62, 1)
 
-    def wait(self, window: int, share: float) -> None:
-        """Wait until so much of a window has come, or less by `AHEAD`, or for `HOLD` seconds.
+    def wait(self, window: int, used: float, wanted: float) -> None:
+        """Wait until a window has come as far as the one before it was used, or for `HOLD` seconds.
 
         Args:
             window: Its number.
-            share: 0 to 1.
+            used: The share of the one before that was used, 0 to 1.
+            wanted: The share that is to be used now. It may be ahead by itself, or by `AHEAD` if it is less.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._has(window, share - AHEAD), HOLD)
+            self._changed.wait_for(lambda: self._has(window, min(used, used + wanted - AHEAD)), HOLD)
 
     def _has(self, window: int, share: float) -> bool:
         return self._window > window or (self._window == window and self._come >= share * self._total)

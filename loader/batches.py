@@ -335,7 +335,7 @@ class _Cursor:
         while done < count:
             window = self._current()
             if self._number < self._last:
-                self._arrival.wait(self._number + 1, self._used / len(window))
+                self._arrival.wait(self._number + 1, self._used / len(window), (count - done) / len(window))
             if batch is None:
                 batch = self._empty(count, window)
             taken = slice(self._used, self._used + min(count - done, len(window) - self._used))

@@ -22,7 +22,7 @@ from seekless.loader.units import Sizes, Units, share_of, units_of
 __all__ = ["SHUFFLES", "EpochOrder", "Order", "Sizes", "Steps", "epoch_order", "samples"]
 
 # Each window after a small first one is so much larger, until they have their size.
-GROWTH = 1.5
+GROWTH = 1.25
 
 SHUFFLES = ("window", "batch", "full", False)
 

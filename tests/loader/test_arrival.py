@@ -15,8 +15,8 @@ def patient(monkeypatch):
     monkeypatch.setattr(module, "HOLD", 60)
 
 
-def waits(arrival: Arrival, window: int, share: float) -> threading.Thread:
-    thread = threading.Thread(target=arrival.wait, args=(window, share), daemon=True)
+def waits(arrival: Arrival, window: int, used: float, wanted: float = 0.0) -> threading.Thread:
+    thread = threading.Thread(target=arrival.wait, args=(window, used, wanted), daemon=True)
     thread.start()
     thread.join(0.05)
     return thread
@@ -42,6 +42,19 @@ def test_the_first_of_a_window_does_not_wait(patient, share):
     assert not waits(arrival, 1, share).is_alive()
 
 
+def test_a_large_batch_is_ahead_by_itself(patient):
+    arrival = Arrival()
+    arrival.begin(1, 100)
+    assert not waits(arrival, 1, 0, 0.4).is_alive()
+    thread = waits(arrival, 1, 0.4, 0.4)
+    arrival.add(39)
+    thread.join(0.05)
+    assert thread.is_alive()
+    arrival.add(1)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
 def test_a_window_that_was_read_is_not_waited_for(patient):
     arrival = Arrival()
     arrival.begin(4, 100)
@@ -60,5 +73,5 @@ def test_what_ends_lets_all_go(patient):
 def test_nothing_waits_for_ever(monkeypatch):
     monkeypatch.setattr(module, "HOLD", 0.01)
     start = time.monotonic()
-    Arrival().wait(1, 1)
+    Arrival().wait(1, 1, 0)
     assert time.monotonic() - start < 10
