@@ -12,6 +12,7 @@ from seekless.errors import OptionError, StoreError
 from seekless.source.targets import Targets
 from seekless.store.inputs import input_name
 from seekless.store.kinds import suffix_of
+from seekless.store.portions import recorded
 from seekless.store.schema import Header
 from seekless.store.store import Store
 
@@ -75,7 +76,7 @@ def _facts(store: Store) -> tuple[str, ...]:
 
 
 def _parts_in_words(header: Header) -> str:
-    count = len(header.boundaries)
+    count = len(recorded(header)[0])
     return {0: "no recorded parts", 2: "a train and a test part (--test-fraction)"}.get(count, f"{count} parts")
 
 
@@ -158,7 +159,7 @@ def part_ends(stores: Sequence[Store]) -> tuple[int, ...]:
     """
     if not stores[0].header.boundaries:
         return ()
-    lengths = sum(np.diff((0, *store.header.boundaries)) for store in stores)
+    lengths = np.sum([np.diff(parts).reshape(-1) for store in stores for parts in recorded(store.header)], axis=0)
     return tuple(np.cumsum(lengths).tolist())
 
 

@@ -15,9 +15,24 @@ from seekless.errors import SourceError
 from seekless.source.samples import BadSample, Source
 from seekless.store.encoding import Encoding
 
-__all__ = ["Census", "by_key", "refuse", "write_list"]
+__all__ = ["Census", "Fixed", "by_key", "refuse", "write_list"]
 
 SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What samples must be that are to be added to a store.
+
+    Attributes:
+        form: The form of its samples.
+        encoding: How they are stored.
+        store: Its name.
+    """
+
+    form: Form
+    encoding: Encoding
+    store: str
 
 
 @dataclass
@@ -28,6 +43,7 @@ class Census:
         source: The source.
         dtype: The stored dtype that is asked for, if one is.
         lossy: Whether it may keep the nearest values.
+        fixed: What samples must be, whatever most of them are; None where that is to be found.
         bytes_read: Bytes of everything that was read so far.
         forms: The samples of each form, by number.
         bad: The samples that cannot be used.
@@ -38,6 +54,7 @@ class Census:
     source: Source
     dtype: str | None = None
     lossy: bool = False
+    fixed: Fixed | None = None
     bytes_read: int = 0
     forms: dict[Form, list[npt.NDArray[np.int64]]] = field(default_factory=dict)
     bad: list[BadSample] = field(default_factory=list)
@@ -74,15 +91,17 @@ class Census:
     @property
     def clean(self) -> bool:
         """Whether all samples so far are good and of one form."""
-        return len(self.forms) < 2 and not self.bad
+        return len({*self.forms, *([self.fixed.form] if self.fixed else [])}) < 2 and not self.bad
 
     @property
     def form(self) -> Form:
-        """The form that most samples have; of equally many, that of the first key.
+        """The form that most samples have; of equally many, that of the first key. Or the one that is fixed.
 
         Raises:
             SourceError: No sample is good.
         """
+        if self.fixed is not None:
+            return self.fixed.form
         if not self.forms:
             raise SourceError(f"{self.source.root}: found no good sample, expected one at least")
         return min(self.forms, key=lambda form: (-self._count(form), min(int(part.min()) for part in self.forms[form])))
@@ -93,7 +112,10 @@ class Census:
 
         Raises:
             OptionError: A value does not come back from the dtype that is asked for, and loss is not allowed.
+            SourceError: Nor from the one that is fixed.
         """
+        if self.fixed is not None:
+            return self._fixed_encoding(self.fixed)
         if self.dtype is not None:
             encodings = wanted_encodings(self.dtype, np.dtype(self.form[1]))
             return choose(encodings, self._tried[self.form], self.source.keys, lossy=self.lossy)
@@ -103,7 +125,7 @@ class Census:
     def kept(self) -> npt.NDArray[np.bool_]:
         """bool, (N,): the samples that are good and of the chosen form."""
         kept = np.zeros(len(self.source), bool)
-        for part in self.forms[self.form]:
+        for part in self.forms.get(self.form, []):
             kept[part] = True
         return kept
 
@@ -111,14 +133,30 @@ class Census:
         """Return the bad samples, and those of another form than most, by key."""
         return by_key([*self.bad, *self._odd()])
 
+    def _fixed_encoding(self, fixed: Fixed) -> Encoding:
+        encoding = fixed.encoding
+        encodings = wanted_encodings(encoding.dtype.name, encoding.logical_dtype)
+        tried = self._tried[fixed.form][encodings.index(encoding)]
+        lost = tried.unfit if self.lossy else tried.lost
+        if lost is None:
+            return encoding
+        raise SourceError(
+            f"{self.source.keys[lost.index]}: found the value {lost.value}, which comes back from {encoding} as "
+            f"{lost.back}, expected values that {fixed.store} holds, which stores {encoding}; convert the new files to "
+            f"a store of their own, and join the two by `convert merge`"
+        )
+
     def _count(self, form: Form) -> int:
         return sum(map(len, self.forms[form]))
 
     def _odd(self) -> list[BadSample]:
-        if len(self.forms) < 2:
+        if self.fixed is None and len(self.forms) < 2:
             return []
         most = self.form
-        count = f"as in {self._count(most):,} sample{'' if self._count(most) == 1 else 's'}"
+        if self.fixed is not None:
+            count = f"as in {self.fixed.store}"
+        else:
+            count = f"as in {self._count(most):,} sample{'' if self._count(most) == 1 else 's'}"
         return [
             BadSample(self.source.keys[index], _describe(form, most), f"{_describe(most, form)} {count}")
             for form, parts in self.forms.items()

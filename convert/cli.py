@@ -78,6 +78,7 @@ _common_options = together(
     click.option("--resume", is_flag=True, help="Go on with what a stopped run of the same command has done."),
     click.option("--save-every", default=20.0, show_default=True, metavar="SECONDS", help="Save work for --resume."),
     click.option("--overwrite", is_flag=True, help="Replace STORE if it exists."),
+    click.option("--append", is_flag=True, help="Add to STORE what it does not hold yet, as it was made."),
     click.option("--quiet", is_flag=True, help="No progress bar, no summary."),
     click.option("--debug", is_flag=True, help="Show the traceback of an error."),
 )
@@ -111,6 +112,10 @@ def _add(name: str, kind: str, own_options: Callable[[Command], Command], to: st
         from seekless.convert.server import start_early
 
         start_early(options["workers"])
+        if options["append"]:  # what is not given is as the store was made
+            source_of = click.get_current_context().get_parameter_source
+            default = click.core.ParameterSource.DEFAULT
+            options = {name: value for name, value in options.items() if source_of(name) is not default}
         from seekless.convert.run import pack
         from seekless.convert.target import saved_samples
         from seekless.errors import BusyError, OptionError, ResumeError, StoreExistsError
@@ -120,10 +125,11 @@ def _add(name: str, kind: str, own_options: Callable[[Command], Command], to: st
         except (OptionError, StoreExistsError, BusyError, ResumeError):
             raise  # these say themselves what to do
         except BaseException as error:
-            if kept := saved_samples(store, options["temp"]):
+            if kept := saved_samples(store, options.get("temp")):
                 click.echo(f"{store}: {kept:,} samples read are kept; the same command goes on by --resume", err=True)
             elif not isinstance(error, Exception):
-                click.echo(f"{store}: no store was written; the same command starts again", err=True)
+                what = "nothing was added" if options.get("append") else "no store was written"
+                click.echo(f"{store}: {what}; the same command starts again", err=True)
             raise
         if not quiet:
             click.echo(summary)

@@ -16,17 +16,20 @@ from seekless.errors import OptionError, SourceError
 from seekless.source.permutation import random_positions
 from seekless.store.schema import Header, nearest
 
-__all__ = ["places_of", "with_groups"]
+__all__ = ["group_ends", "groups_of", "places_of", "with_groups"]
 
 PARTS = 20
 
 
-def places_of(keys: Sequence[str], options: Options) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def places_of(
+    keys: Sequence[str], options: Options, least: int = 2
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Give each sample its place in the store.
 
     Args:
         keys: The samples' keys, sorted.
         options: How to convert.
+        least: How many groups there must be, where samples have groups.
 
     Returns:
         int64, (N,): the place of each key. int64, (parts,): the end of each part of whole groups, in places; (0,)
@@ -40,8 +43,8 @@ def places_of(keys: Sequence[str], options: Options) -> tuple[npt.NDArray[np.int
     ranks = random_positions(keys, options.seed)
     if options.group_by is None:
         return ranks, np.empty(0, np.int64)
-    names, groups = np.unique(np.array(_groups_of(keys, options.group_by)), return_inverse=True)
-    if len(names) < 2:
+    names, groups = np.unique(np.array(groups_of(keys, options.group_by)), return_inverse=True)
+    if len(names) < least:
         raise SourceError(f"--group-by {options.group_by}: found one group, {names[0]}, expected two or more")
     # Groups in random order, each in the part that it begins in if parts are of equal size.
     turn = random_positions(names.tolist(), options.seed)
@@ -68,8 +71,7 @@ def with_groups(header: Header, kept: npt.NDArray[np.bool_], ends: npt.NDArray[n
     """
     if not len(ends):
         return header
-    parts = tuple(dict.fromkeys(np.cumsum(kept)[ends - 1].tolist()))
-    parts = tuple(end for end in parts if end)
+    parts = group_ends(kept, ends)
     boundaries = tuple(nearest(end, parts) for end in header.boundaries)
     if boundaries and not 0 < boundaries[0] < header.length:
         wanted = header.length - header.boundaries[0]
@@ -80,8 +82,27 @@ def with_groups(header: Header, kept: npt.NDArray[np.bool_], ends: npt.NDArray[n
     return replace(header, parts=parts, boundaries=boundaries)
 
 
-def _groups_of(keys: Sequence[str], pattern: str) -> list[str]:
-    """Return the name of each key's group: what the pattern's first parentheses match, else what all of it does."""
+def group_ends(kept: npt.NDArray[np.bool_], ends: npt.NDArray[np.int64]) -> tuple[int, ...]:
+    """Return the ends of parts of whole groups, in samples; () without groups.
+
+    Args:
+        kept: bool, (places,): the places that have a sample.
+        ends: int64, (parts,): the end of each part, in places; (0,) without groups.
+    """
+    parts = dict.fromkeys(np.cumsum(kept)[ends - 1].tolist())
+    return tuple(end for end in parts if end)
+
+
+def groups_of(keys: Sequence[str], pattern: str) -> list[str]:
+    """Return the name of each key's group: what the pattern's first parentheses match, else what all of it does.
+
+    Args:
+        keys: The keys.
+        pattern: A regular expression.
+
+    Raises:
+        SourceError: It matches nothing in a key.
+    """
     expression = re.compile(pattern)
     names = []
     for key in keys:

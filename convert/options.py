@@ -45,6 +45,7 @@ class Options:
         save_every: Seconds between two saves that a stopped run can be gone on with from.
         on_error: "raise" to stop on samples that cannot be used, "skip" to leave them out.
         overwrite: Replace a store that exists.
+        append: Add the samples that a store which exists does not hold yet, by the options that it was made with.
         progress: Show progress on stderr; or a function that is called with `seekless.progress.Progress`.
     """
 
@@ -64,6 +65,7 @@ class Options:
     save_every: float = 20.0
     on_error: str = "raise"
     overwrite: bool = False
+    append: bool = False
     progress: Follow = True
 
     def __post_init__(self) -> None:
@@ -77,6 +79,11 @@ class Options:
             ) from None
         self._check_choices()
         self._check_sizes()
+        if self.append and self.overwrite:
+            raise OptionError(
+                "--append: found together with --overwrite, expected one of them: the one adds to a store, the other "
+                "replaces it"
+            )
         checked(self.progress)
         if self.group_by is not None:
             self._check_groups(self.group_by)
@@ -144,6 +151,7 @@ class Summary:
         seconds: From start to end.
         resumed: What was kept of a run that was stopped: samples read and blocks written.
         removed: What was left by a run that was stopped and could not be gone on with.
+        added: Samples that were added to a store that was there; None for a new store.
     """
 
     store: Path
@@ -159,6 +167,7 @@ class Summary:
     seconds: float
     resumed: tuple[int, int] = (0, 0)
     removed: tuple[str, ...] = ()
+    added: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -174,6 +183,7 @@ class Summary:
         lines = [
             f"{self.store}",
             f"  samples  {self.samples:,}" + (f" of {self.classes} classes" if self.classes else ""),
+            *([f"  added    {self._added()}"] if self.added is not None else []),
             *([f"  resumed  {self._resumed()}"] if any(self.resumed) else []),
             *([f"  removed  {', '.join(self.removed)}, left by a run that was stopped"] if self.removed else []),
             *([f"  skipped  {self.skipped:,}, listed in {self.store}.skipped.csv"] if self.skipped else []),
@@ -190,6 +200,11 @@ class Summary:
             f"  dtype    {self.encoding} ({self._why_dtype()})",
             f"  codec    {self.field.codec}" + (f" ({self.why_codec})" if self.why_codec else ""),
         ]
+
+    def _added(self) -> str:
+        if not self.added:
+            return "nothing: no sample is new, the store is as it was"
+        return f"{self.added:,}, as a part of their own; `convert shuffle` draws a new order over all"
 
     def _resumed(self) -> str:
         samples, blocks = self.resumed

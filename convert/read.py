@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seekless.convert.census import Census
+from seekless.convert.census import Census, Fixed
 from seekless.convert.journal import START_OVER, Journal, Labels, Past
 from seekless.convert.options import Options
 from seekless.convert.pool import map_runs, worker_count
@@ -70,6 +70,7 @@ def read_samples(
     facts: dict[str, Any],
     journal: Journal,
     past: Past | None,
+    fixed: Fixed | None = None,
 ) -> Reading:
     """Read every sample once, and scatter those of the form that most have; what is bad is collected up to the last.
 
@@ -81,11 +82,12 @@ def read_samples(
         facts: What the run depends on.
         journal: Where to write what is done.
         past: What a run had done that is gone on with.
+        fixed: What samples must be that are to be added to a store.
 
     Raises:
         ConvertError: The source changed meanwhile.
     """
-    first, labels = _begin(source, positions, target, options, None), Labels()
+    first, labels = _begin(source, positions, target, options, fixed.form if fixed else None, fixed), Labels()
     if past is not None:
         labels = _restore(first, journal, past)
     _read(first, target, journal, facts, labels)
@@ -102,11 +104,16 @@ def read_samples(
 
 
 def _begin(
-    source: Source, positions: npt.NDArray[np.int64], target: Target, options: Options, form: Form | None
+    source: Source,
+    positions: npt.NDArray[np.int64],
+    target: Target,
+    options: Options,
+    form: Form | None,
+    fixed: Fixed | None = None,
 ) -> Reading:
     dtype = None if options.dtype == "auto" else options.dtype
     scatter = Scatter(len(source), options.memory, target.parts)
-    census = Census(source, dtype, options.lossy)
+    census = Census(source, dtype, options.lossy, fixed)
     return Reading(source, positions, options, census, scatter, form, np.zeros(len(source), bool))
 
 

@@ -15,21 +15,22 @@ from seekless.errors import ResumeError
 from seekless.source.open import SourceOptions
 from seekless.source.samples import Source
 
-__all__ = ["check_same", "facts_of"]
+__all__ = ["check_same", "facts_of", "shown_option"]
 
 # The names of options that are not those of their fields.
 NAMES = {"shuffle": "no-shuffle", "classes": "classes-from", "target_columns": "target-column"}
 
 
-def facts_of(source: Source, how: Options, what: SourceOptions) -> dict[str, Any]:
+def facts_of(source: Source, how: Options, what: SourceOptions, base: str | None = None) -> dict[str, Any]:
     """Return what the bytes of a store depend on, beside the contents of the files, fit for JSON.
 
     Args:
         source: The source.
         how: How to convert.
         what: How the source is decoded.
+        base: The store that samples are added to, in words; None for a new one.
     """
-    options = {**dataclasses.asdict(what), **how.recorded(), "seed": how.seed, "shuffle": how.shuffle}
+    options = {"append": base, **dataclasses.asdict(what), **how.recorded(), "seed": how.seed, "shuffle": how.shuffle}
     digest = blake2b(digest_size=16)
     for key in source.keys:
         digest.update(key.encode("utf-8", "surrogateescape") + b"\0")
@@ -68,10 +69,9 @@ def check_same(past: Past, facts: Mapping[str, Any], keys: Sequence[str], journa
     for name, value in facts["options"].items():
         before = old["options"].get(name)
         if before != value:
-            option = NAMES.get(name, name.replace("_", "-"))
-            found, expected = (_shown(name, shown) for shown in (value, before))
+            option, found, expected = shown_option(name, value, before)
             raise ResumeError(
-                f"--{option}: found {found}, expected {expected} as in the run that was stopped; give that again, or "
+                f"{option}: found {found}, expected {expected} as in the run that was stopped; give that again, or "
                 f"{START_OVER}"
             )
     if old["keys"] != facts["keys"]:
@@ -82,13 +82,25 @@ def check_same(past: Past, facts: Mapping[str, Any], keys: Sequence[str], journa
         )
 
 
+def shown_option(name: str, found: Any, expected: Any) -> tuple[str, str, str]:
+    """Return an option and two values of it in the words of the command.
+
+    Args:
+        name: Its field.
+        found: One value.
+        expected: Another.
+    """
+    option = NAMES.get(name, name.replace("_", "-"))
+    return f"--{option}", _shown(name, found), _shown(name, expected)
+
+
 def _shown(name: str, value: Any) -> str:
     """Return an option's value as the user gave it, as far as that can be said."""
     if name == "shuffle":
         return "samples that are shuffled" if value else "--no-shuffle"
     if name == "classes" and value is not None:
         return f"the {value['count']} classes of {value['origin']}"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ",".join(map(str, value)) or "nothing"
     return "nothing" if value is None else str(value)
 

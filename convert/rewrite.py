@@ -6,7 +6,9 @@
 Where parts are recorded, samples never cross from one to another: each part is put in a new order by itself.
 """
 
+import bisect
 import dataclasses
+import itertools
 import time
 from collections.abc import Sequence
 from os import PathLike
@@ -44,6 +46,7 @@ from seekless.store.encoding import Encoding
 from seekless.store.inputs import input_name
 from seekless.store.kinds import suffix_of
 from seekless.store.pieces import pieces
+from seekless.store.portions import recorded
 from seekless.store.store import Store
 from seekless.store.store import open as open_store
 
@@ -121,7 +124,7 @@ def _rewrite(
     ends = part_ends(stores)
     with writing(out, overwrite=how.overwrite, temp=how.temp) as target:
         target.start()
-        positions = _positions(stores, keys, ends, how.seed)
+        positions, groups = _positions(stores, keys, how.seed)
         fields = {name: stores[0].header.fields[name] for name in stores[0].header.inputs}
         scatters = new_scatters(fields, len(keys), how, target)
         encodings = {name: _scatter(stores, name, positions, scatter, how) for name, scatter in scatters.items()}
@@ -133,7 +136,7 @@ def _rewrite(
             targets=None if targets is None else dataclasses.replace(targets, values=targets.values[order]),
             weights=None if weights is None else weights[order],
             ends=ends,
-            parts=stores[0].header.parts,
+            parts=groups,
             options=joined_options(stores, how),
         )
         written = write_contents(target, contents, scatters, how)
@@ -141,17 +144,40 @@ def _rewrite(
     return summary_of(out, written, start, lossy=False, bytes_in=bytes_in, whys=whys)
 
 
-def _positions(stores: Sequence[Store], keys: Sequence[str], ends: tuple[int, ...], seed: int) -> npt.NDArray[np.int64]:
-    """Return int64, (N,): the place of each sample, store by store; at random within its part."""
-    # Parts of whole groups, which only one store alone may have, lie within the others.
-    edges = [(0, *(store.header.parts or store.header.boundaries or (len(store),))) for store in stores]
-    lengths = [np.diff(edge) for edge in edges]
-    part = np.concatenate([np.repeat(np.arange(len(length)), length) for length in lengths])
-    positions = np.empty(len(keys), np.int64)
-    for number, first in enumerate((0, *(stores[0].header.parts or ends)[:-1])):
-        members = np.flatnonzero(part == number)
-        positions[members] = first + random_positions([keys[index] for index in members.tolist()], seed)
-    return positions
+def _positions(
+    stores: Sequence[Store], keys: Sequence[str], seed: int
+) -> tuple[npt.NDArray[np.int64], tuple[int, ...]]:
+    """Return int64, (N,): the place of each sample, store by store; and the ends of parts of whole groups, if any.
+
+    Samples stay in their part: the first parts of all stores, and of all portions of a store, come together first.
+    Parts of whole groups, which only one store alone may have, lie within these and are shuffled each by itself.
+    """
+    together: dict[tuple[int, int], list[npt.NDArray[np.int64]]] = {}
+    first = 0
+    for store in stores:
+        for start, stop, part in _parts(store):
+            group = start if store.header.parts else 0
+            together.setdefault((part, group), []).append(np.arange(first + start, first + stop))
+        first += len(store)
+    positions, ends = np.empty(len(keys), np.int64), [0]
+    for _, pieces_of in sorted(together.items()):
+        members = np.concatenate(pieces_of)
+        positions[members] = ends[-1] + random_positions([keys[index] for index in members.tolist()], seed)
+        ends.append(ends[-1] + len(members))
+    return positions, tuple(ends[1:]) if stores[0].header.parts else ()
+
+
+def _parts(store: Store) -> list[tuple[int, int, int]]:
+    """Return (start, stop, which recorded part it belongs to) of all samples, those of whole groups by themselves."""
+    header = store.header
+    of_portions = recorded(header)
+    parts = [(*ends, number) for of_portion in of_portions for number, ends in enumerate(of_portion)]
+    parts = parts or [(0, len(store), 0)]
+    if not header.parts:
+        return parts
+    stops = [stop for _, stop, _ in parts]
+    groups = itertools.pairwise((0, *header.parts))
+    return [(start, stop, parts[bisect.bisect_left(stops, stop)][2]) for start, stop in groups]
 
 
 def _scatter(

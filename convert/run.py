@@ -1,27 +1,31 @@
 """A conversion as one call: files -> workers -> scatter -> gather -> blocks -> a store."""
 
 import dataclasses
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from seekless.convert.append import Base, check_append, open_base
 from seekless.convert.census import Census, by_key, refuse, write_list
 from seekless.convert.gather import gather
-from seekless.convert.groups import places_of, with_groups
-from seekless.convert.journal import Journal
+from seekless.convert.groups import group_ends, places_of, with_groups
+from seekless.convert.journal import START_OVER, Journal
 from seekless.convert.layout import lay_out
 from seekless.convert.options import Options, Summary
 from seekless.convert.pool import worker_count
-from seekless.convert.read import read_samples
+from seekless.convert.read import Reading, read_samples
 from seekless.convert.resume import check_same, facts_of
 from seekless.convert.space import told_when_full
 from seekless.convert.target import Target, writing
 from seekless.convert.write import Passing, blocks_written, check_kind, write
-from seekless.errors import OptionError, SourceError
+from seekless.errors import OptionError, ResumeError, SourceError
 from seekless.source.open import SourceOptions, open_source, row_targets
 from seekless.source.place import place_of
 from seekless.source.samples import BadSample, Source
@@ -29,6 +33,9 @@ from seekless.source.targets import Classes, Targets
 from seekless.store.store import open as open_store
 
 __all__ = ["pack", "targets_of"]
+
+# Options of a run, which say nothing of what a store holds.
+OF_RUN = ("workers", "memory", "temp", "resume", "save_every", "overwrite", "append", "progress")
 
 
 def pack(
@@ -43,8 +50,9 @@ def pack(
         store: What to make: an `.h5` file or an `.npy.d` folder.
         **options: The fields of `seekless.convert.options.Options` (seed, shuffle, group_by, test_fraction, workers,
             memory, dtype, lossy, compression, block_bytes, shard_bytes, temp, resume, save_every, on_error, overwrite,
-            progress) and of `seekless.source.open.SourceOptions` (kind, labels, rows, target_columns, target_type,
-            classes_from, shape, size, resize, channels, delimiter, decimal, skip_rows, columns, allow_nan, scale).
+            append, progress) and of `seekless.source.open.SourceOptions` (kind, labels, rows, target_columns,
+            target_type, classes_from, shape, size, resize, channels, delimiter, decimal, skip_rows, columns, allow_nan,
+            scale).
 
     Returns:
         What was done.
@@ -56,14 +64,26 @@ def pack(
         OptionError: An option has a value that cannot be used.
     """
     start = time.perf_counter()
-    how, what = _checked(options)
-    path = Path(store)
-    check_kind(path, how)
-    with writing(path, overwrite=how.overwrite, resume=how.resume, temp=how.temp) as target:
+    given = _sorted(options)
+    path, appending = Path(store), bool(given[0].get("append"))
+    if appending:
+        check_append(path)
+        path = path.resolve() if path.is_symlink() else path
+    if not (appending and os.path.lexists(path)):
+        check_kind(path, Options(**given[0]))
+        SourceOptions(**given[1])
+    run = Options(**{name: value for name, value in given[0].items() if name in OF_RUN})
+    with (
+        _advised(path, appending=appending),
+        writing(path, overwrite=run.overwrite, resume=run.resume, temp=run.temp, append=appending) as target,
+    ):
+        base = open_base(path) if appending and os.path.lexists(path) else None
+        how, what = base.options(*given) if base else (Options(**given[0]), SourceOptions(**given[1]))
+        check_kind(path, how if base is None else dataclasses.replace(how, shard_bytes=how.shard_bytes or 1))
         journal = Journal(target.parts)
         try:
             with told_when_full(path.parent, target.parts.parent):
-                done = _convert(place_of(source), target, journal, how, what)
+                done = _convert(place_of(source), target, journal, how, what, base)
         except (SourceError, OptionError):
             journal.write("refused", True)
             raise
@@ -84,18 +104,35 @@ def pack(
         seconds=time.perf_counter() - start,
         resumed=(0, 0) if target.past is None else (target.past.samples, target.past.blocks),
         removed=target.removed,
+        added=None if base is None else len(written) - base.header.length,
     )
 
 
-def _convert(root: Path, target: Target, journal: Journal, how: Options, what: SourceOptions) -> dict[str, Any]:
+@contextmanager
+def _advised(path: Path, *, appending: bool) -> Iterator[None]:
+    """Say how to start over where --overwrite would replace the store that is to grow."""
+    try:
+        yield
+    except ResumeError as error:
+        if not appending:
+            raise
+        advice = f"start over by removing {path.name}.parts, without --resume"
+        raise ResumeError(str(error).replace(START_OVER, advice)) from error
+
+
+def _convert(
+    root: Path, target: Target, journal: Journal, how: Options, what: SourceOptions, base: Base | None
+) -> dict[str, Any]:
     """Do the whole work up to a complete store under a passing name; return what the summary says of it."""
     lists = {name: target.path.with_name(f"{target.path.name}.{name}.csv") for name in ("errors", "skipped")}
     for left in lists.values():
         left.unlink(missing_ok=True)
     bad: list[BadSample] = []
-    source = open_source(root, what, bad)
+    source: Source = open_source(root, what, bad)
+    if base is not None:
+        source, bad = base.new_of(source, bad, how)
     past = target.past
-    facts = facts_of(source, how, what)
+    facts = facts_of(source, how, what, None if base is None else str(base))
     if past is not None:
         check_same(past, facts, source.keys, journal, target.path)
         journal.go_on()
@@ -103,36 +140,55 @@ def _convert(root: Path, target: Target, journal: Journal, how: Options, what: S
             return past.done
     if how.on_error == "raise":
         refuse(source.root, by_key(bad), len(source) + len(bad), lists["errors"])
-    positions, ends = places_of(source.keys, how)
+    positions, ends = places_of(source.keys, how, 2 if base is None else 0)
     if past is None:
         target.start()
     try:
-        reading = read_samples(source, positions, target, how, facts, journal, past)
+        fixed = None if base is None else base.fixed
+        reading = read_samples(source, positions, target, how, facts, journal, past, fixed)
     finally:
         target.keep |= journal.active
     census = reading.census
     bad = by_key([*bad, *census.unusable()])
-    if how.on_error == "raise" or not census.forms:
+    if how.on_error == "raise" or not (census.forms or base):
         refuse(source.root, bad, len(source), lists["errors"])
     elif bad:
         write_list(lists["skipped"], bad)
-    kept = census.kept
-    order = np.argsort(positions)  # the sample at each place
-    order = order[kept[order]]
-    header, values = lay_out(source, targets_of(source, census, what), census, order, how, what)
-    header = with_groups(header, kept[np.argsort(positions)], ends)
-    passing = Passing(target.path, target.partial, target.parts / "older", journal, past)
-    x = header.fields["x"]
-    first = blocks_written(passing, header, how) * x.block_length
-    rows = gather(reading.scatter.partitions(x.sample_bytes), x, kept[np.argsort(positions)], first)
-    written = write(passing, header, {"x": rows}, values, how, worker_count(how.workers, len(source)))
-    done = {"skipped": len(bad), "why_codec": written.why["x"], "bytes_in": census.bytes_read}
+    if not census.kept.any():  # nothing is to be added
+        target.keep = False
+        return {"skipped": len(bad), "why_codec": "", "bytes_in": census.bytes_read}
+    passing = Passing(target.path, target.partial, target.parts / "older", journal, past, base)
+    why = _write(reading, passing, ends, how, what)
+    done = {"skipped": len(bad), "why_codec": why, "bytes_in": census.bytes_read}
     journal.write("done", done)
     return done
 
 
-def _checked(options: Mapping[str, Any]) -> tuple[Options, SourceOptions]:
-    """Sort the options to those of the conversion and those of the source; each checks itself."""
+def _write(reading: Reading, passing: Passing, ends: npt.NDArray[np.int64], how: Options, what: SourceOptions) -> str:
+    """Write the samples that were read to a store under a passing name; return why by its codec."""
+    source, census, positions, base = reading.source, reading.census, reading.positions, passing.base
+    kept = census.kept
+    order = np.argsort(positions)  # the sample at each place
+    at_place = kept[order]
+    order = order[at_place]
+    targets = targets_of(source, census, what)
+    if base is None:
+        header, values = lay_out(source, targets, census, order, how, what)
+        header = with_groups(header, at_place, ends)
+    else:
+        header, values = base.lay_out(source.keys, targets, order, group_ends(at_place, ends), census.encoding, how)
+    x = header.fields["x"]
+    first = blocks_written(passing, header, how) * x.block_length
+    rows = gather(reading.scatter.partitions(x.sample_bytes), x, at_place, first)
+    written = write(passing, header, {"x": rows}, values, how, worker_count(how.workers, len(source)))
+    return written.why["x"]
+
+
+Given = tuple[dict[str, Any], dict[str, Any]]
+
+
+def _sorted(options: Mapping[str, Any]) -> Given:
+    """Sort the options to those of the conversion and those of the source."""
     names = {field.name for field in dataclasses.fields(Options)}
     unknown = sorted(
         set(options) - names - {field.name for field in dataclasses.fields(SourceOptions)} - {"classes_from"}
@@ -142,8 +198,10 @@ def _checked(options: Mapping[str, Any]) -> tuple[Options, SourceOptions]:
     if options.get("classes_from") is not None:
         options = {**options, "classes": _classes_of(options["classes_from"])}
     options = {name: value for name, value in options.items() if name != "classes_from"}
-    how = Options(**{name: value for name, value in options.items() if name in names})
-    return how, SourceOptions(**{name: value for name, value in options.items() if name not in names})
+    return (
+        {name: value for name, value in options.items() if name in names},
+        {name: value for name, value in options.items() if name not in names},
+    )
 
 
 def _classes_of(path: str | PathLike[str]) -> Classes:

@@ -75,7 +75,12 @@ class Target:
 
 @contextlib.contextmanager
 def writing(
-    path: Path, *, overwrite: bool, resume: bool = False, temp: str | PathLike[str] | None = None
+    path: Path,
+    *,
+    overwrite: bool,
+    resume: bool = False,
+    temp: str | PathLike[str] | None = None,
+    append: bool = False,
 ) -> Iterator[Target]:
     """Write a store beside its place; put it there when the context is left without an error.
 
@@ -87,6 +92,7 @@ def writing(
         overwrite: Replace a store that is there; it stays readable until the new one takes its place.
         resume: Keep what a stopped run has done, if there is anything: the target's `past`.
         temp: The folder for partition files; None for that of the store.
+        append: The new store is the one that is there, and more: that is no reason to stop.
 
     Yields:
         The paths to write to.
@@ -100,14 +106,15 @@ def writing(
     if not path.parent.is_dir():
         raise ConvertError(f"{path}: found no folder {path.parent}, expected one to write to; make it first")
     target = Target(path, path.with_name(f"{path.name}.partial"), _places(path, temp)[0])
+    replace = overwrite or append
     if not resume:
-        _check_free(path, overwrite=overwrite)
+        _check_free(path, overwrite=replace)
     with _locked(path.with_name(f"{path.name}.lock"), path):
-        _begin(target, _places(path, temp), overwrite=overwrite, resume=resume)
+        _begin(target, _places(path, temp), overwrite=overwrite, resume=resume, append=append)
         try:
             yield target
             if not is_placed(target.partial, path):  # as by a run that was stopped right after
-                _check_free(path, overwrite=overwrite)
+                _check_free(path, overwrite=replace)
                 put_in_place(target.partial, path)
         except BaseException:
             if not target.keep:
@@ -153,20 +160,22 @@ def _in_folder(path: Path, temp: Path) -> Path:
     return temp / f"{path.name}.{zlib.crc32(os.fsencode(path.resolve())):08x}.parts"
 
 
-def _begin(target: Target, places: tuple[Path, ...], *, overwrite: bool, resume: bool) -> None:
+def _begin(target: Target, places: tuple[Path, ...], *, overwrite: bool, resume: bool, append: bool) -> None:
     """Take what a stopped run has done, or remove it, but do not throw away saved work unless told to."""
     pasts = [(place, past) for place in places if (past := Journal(place).read())]
-    gone = is_placed(target.partial, target.path) and not os.path.lexists(target.path)  # someone removed them
-    pasts = [(place, past) for place, past in pasts if past.done is None or not gone]
+    placed = is_placed(target.partial, target.path)
+    # Someone removed the store; or it has grown, and what it has grown to is what there is to go on with.
+    over = placed and (append or not os.path.lexists(target.path))
+    pasts = [(place, past) for place, past in pasts if past.done is None or not over]
     target.elsewhere = tuple(place for place in places if place != target.parts)
     if resume and pasts:
         target.parts, target.past = pasts[0]
         target.elsewhere = tuple(place for place in places if place != target.parts)
         target.keep = True
         if target.past.done is None:
-            _check_free(target.path, overwrite=overwrite)
+            _check_free(target.path, overwrite=overwrite or append)
         return
-    _check_free(target.path, overwrite=overwrite)
+    _check_free(target.path, overwrite=overwrite or append)
     for _, past in pasts:
         if not past.refused and not overwrite:
             raise ResumeError(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from seekless.convert.append import Base
 from seekless.convert.commit import INDEX, remove
 from seekless.convert.gather import blocks_of
 from seekless.convert.journal import START_OVER, FilePast, Journal, Past
@@ -60,6 +61,7 @@ class Passing:
         older: Where a file is put that a stopped run has begun, to copy its blocks from.
         journal: Where to write what is done.
         past: What a stopped run has done.
+        base: The store that this is to be a portion of; None for a store by itself.
     """
 
     path: Path
@@ -67,6 +69,7 @@ class Passing:
     older: Path
     journal: Journal
     past: Past | None = None
+    base: Base | None = None
 
     def file(self, number: int) -> FilePast:
         """Return how far a file had come."""
@@ -245,10 +248,12 @@ def _write_files(
     threads: int,
 ) -> int:
     parts = _parts(header, how)
-    if len(parts) == 1:
+    if len(parts) == 1 and passing.base is None:
         _write_file(passing, 0, passing.partial, header, blocks, values, threads)
         return 0
     passing.partial.mkdir(exist_ok=True)
+    if passing.base is not None:
+        passing.base.unlink(passing.partial)
     for file in passing.partial.glob(f"*-?????{HDF5_SUFFIX}"):  # stopped while the index was made
         file.rename(file.with_name(file.name.rpartition("-")[2]))
     start, shards = 0, []
@@ -274,6 +279,9 @@ def _write_index(passing: Passing, header: Header, shards: list[Shard]) -> None:
         name = f"{identity}-{shard.name}"
         (passing.partial / shard.name).rename(passing.partial / name)
         named.append(replace(shard, name=f"{shards_folder(passing.path)}/{name}"))
+    if passing.base is not None:
+        passing.base.link(passing.partial)
+        header, named = passing.base.joined(header, named)
     write_index(passing.partial / INDEX, header, named)
 
 

@@ -60,7 +60,7 @@ class BatchMaker:
         # The largest input is read with all care; the others come beside it, by the same order.
         *others, largest = sorted(header.inputs, key=lambda name: header.fields[name].sample_bytes)
         x = header.fields[largest]
-        start, stop = store.part(options.split)
+        ranges = store.ranges(options.split)
         if options.one_hot and store.header.target_kind != "class":
             raise OptionError(f"one_hot: found targets that are no classes in {store.path}, expected classes")
         self._x = BlockReader(store.tables[largest], verify=options.verify)
@@ -70,12 +70,12 @@ class BatchMaker:
         unit = max(1, round(UNIT_BYTES * self._x.table.ratio * len(header.inputs)) // header.sample_bytes)
         # Where the store lies sorted, or whole groups together, a small window would mix too few places of it.
         first = window // FIRST_SHARE if store.header.shuffled and not store.header.parts else 0
-        self.sizes = Sizes.of_part(start, stop, self._x.table.first, window, unit, first)
+        self.sizes = Sizes.of_part(ranges, self._x.table.first, window, unit, first)
         rank, ranks = options.shard
         self.dealt = Steps(self.sizes.length, options.batch_size, rank, ranks, options.drop_remainder)
         # Targets, and weights beside them, in the order in which Keras takes them.
         names = [name for name in ("y", "sample_weight") if name in store.tables]
-        self._beside = [Targets(store, name, start, stop) for name in names] if "y" in names else []
+        self._beside = [Targets(store, name, self.sizes.line) for name in names] if "y" in names else []
         self._transform = None if options.transform is None else Transform(options.transform, options.seed, rank)
         self._processes = TransformProcesses(self._transform, processes) if self._transform and processes else None
         self._process_count = processes
@@ -123,7 +123,7 @@ class BatchMaker:
         options, sizes = self.options, self.sizes
         rank, ranks = options.shard
         return (
-            f"shuffle {options.shuffle or 'none'}, batch {options.batch_size}, samples {sizes.start} to {sizes.stop} "
+            f"shuffle {options.shuffle or 'none'}, batch {options.batch_size}, samples {sizes.line} "
             f"in {len(sizes.edges) - 1} blocks, window {sizes.window} after {sizes.first}, shard {rank} of {ranks}, "
             f"{'dropping' if options.drop_remainder else 'keeping'} the remainder"
         )

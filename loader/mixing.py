@@ -85,17 +85,17 @@ def describe(maker: BatchMaker) -> Description:
     """
     order, sizes, batch = maker.order(0), maker.sizes, maker.options.batch_size
     run = batch * max(1, -(-min(RUN, sizes.length) // batch))
-    labels = _Labels(maker)
+    labels, edges = _Labels(maker), maker.store.tables[maker.store.header.inputs[0]].first
     blocks_a_window, blocks_a_batch, distances, held = [], [], [], []
     for window in sorted({round(at) for at in np.linspace(0, order.windows - 1, WINDOWS)}) if order.windows else []:
         samples = _samples(order, window)
         held.append(len(samples))
-        blocks_a_window.append(_blocks(sizes.edges, samples))
+        blocks_a_window.append(_blocks(edges, samples))
         while len(samples) < run and (window := window + 1) < order.windows:
             samples = np.concatenate([samples, _samples(order, window)])
         for begin in _begins(len(samples), run):
             chosen = samples[begin : begin + run]
-            blocks_a_batch.append(_blocks(sizes.edges, chosen[:batch]))
+            blocks_a_batch.append(_blocks(edges, chosen[:batch]))
             distances.append(labels.distance(chosen))
     known = [distance for distance in distances if distance is not None]
     found = float(np.mean(known)) if known else None
@@ -134,17 +134,17 @@ class _Labels:
     """The labels of a part: classes, or tenths of numbers; none where targets are neither, or too large to sort."""
 
     def __init__(self, maker: BatchMaker) -> None:
-        store, start, stop = maker.store, maker.sizes.start, maker.sizes.stop
+        store, sizes = maker.store, maker.sizes
         self.shares = np.zeros(0)
         self._cuts: npt.NDArray[np.float64] | None = None
-        if "y" not in store.tables or stop == start:
+        if "y" not in store.tables or not sizes.length:
             return
-        field = store.header.fields["y"]
-        self._targets = Targets(store, "y", start, stop)
+        field, ranges = store.header.fields["y"], sizes.line.ranges
+        self._targets = Targets(store, "y", sizes.line)
         if store.header.target_kind == "class":
-            self.shares = class_counts(store, start, stop) / (stop - start)
-        elif not field.sample_shape and (stop - start) * field.sample_bytes <= SORTED_BYTES:
-            values = self._targets.read([(start, stop)]).astype(np.float64)
+            self.shares = class_counts(store, ranges) / sizes.length
+        elif not field.sample_shape and sizes.length * field.sample_bytes <= SORTED_BYTES:
+            values = self._targets.read(ranges).astype(np.float64)
             self._cuts = np.quantile(values, np.arange(1, TENTHS) / TENTHS)
             self.shares = self._counts(values) / len(values)
 

@@ -4,7 +4,8 @@ An epoch is a sequence of windows. The blocks of a window are chosen at random, 
 each unit is one long read; they are read in the order of the file, and their samples are mixed in memory. Every sample
 comes once an epoch, and the cut into units has another phase each epoch. Ranks that train together take consecutive
 shares of one order of units, so that they read different blocks; a block that lies at the end of one share and at the
-beginning of the next is read by both, its samples used by one.
+beginning of the next is read by both, its samples used by one. Where a part is several ranges of the store, orders are
+planned over places on one line of all of them (loader/line), and come out as samples.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from seekless.errors import OptionError
 from seekless.loader.draw import permutation
+from seekless.loader.line import Line
 from seekless.loader.scattered import ScatteredOrder
 from seekless.loader.steps import Steps
 from seekless.loader.units import Sizes, Units, share_of, units_of
@@ -37,9 +39,10 @@ class EpochOrder:
         rank: Whose order it is.
         shuffled: Whether samples are mixed inside windows.
         edges: int64, (windows + 1,): the position in the epoch at which each window begins; the last is the length.
-        unit_start: int64, (units,): the first sample of each unit, in the order in which units are used.
-        unit_stop: int64, (units,): the last sample + 1.
+        unit_start: int64, (units,): the first place of each unit, in the order in which units are used.
+        unit_stop: int64, (units,): the last place + 1.
         unit_edges: int64, (windows + 1,): the first unit of each window; the last is the number of units.
+        line: Which sample is at each place.
     """
 
     seed: int
@@ -50,6 +53,7 @@ class EpochOrder:
     unit_start: npt.NDArray[np.int64]
     unit_stop: npt.NDArray[np.int64]
     unit_edges: npt.NDArray[np.int64]
+    line: Line
 
     @property
     def length(self) -> int:
@@ -90,7 +94,7 @@ class EpochOrder:
                 merged[-1] = (merged[-1][0], stop)
             else:
                 merged.append((start, stop))
-        return merged
+        return self.line.pairs(merged)
 
     def permutation(self, window: int) -> npt.NDArray[np.int64]:
         """Return int64 (samples in the window,): which sample of the window, in the order of its ranges, comes when."""
@@ -141,7 +145,8 @@ def epoch_order(sizes: Sizes, shuffle: str | bool, seed: int, epoch: int, steps:
     units = units_of(sizes, bool(shuffle), seed, epoch, steps.count)
     if shuffle in ("batch", "full"):
         whole = steps.batch if shuffle == "batch" else 1
-        return ScatteredOrder(seed, epoch, steps, _scattered_share(sizes, units, steps), whole, sizes.window)
+        share = _scattered_share(sizes, units, steps)
+        return ScatteredOrder(seed, epoch, steps, share, whole, sizes.window, sizes.line)
     share = share_of(units, steps.before, steps.before + steps.samples)
     return _windowed(sizes, share, bool(shuffle), seed, epoch, steps)
 
@@ -151,10 +156,10 @@ def _windowed(sizes: Sizes, share: Units, shuffled: bool, seed: int, epoch: int,
     length, ends = steps.samples, share.ends
     if not length:
         empty = np.zeros(1, np.int64)
-        return EpochOrder(seed, epoch, steps.rank, shuffled, empty, share.start, share.stop, empty)
+        return EpochOrder(seed, epoch, steps.rank, shuffled, empty, share.start, share.stop, empty, sizes.line)
     unit_edges = np.unique(np.concatenate([[0], np.searchsorted(ends, _edges(sizes, length)) + 1, [len(share.start)]]))
     edges = np.concatenate([[0], ends])[unit_edges]
-    return EpochOrder(seed, epoch, steps.rank, shuffled, edges, share.start, share.stop, unit_edges)
+    return EpochOrder(seed, epoch, steps.rank, shuffled, edges, share.start, share.stop, unit_edges, sizes.line)
 
 
 def _edges(sizes: Sizes, length: int) -> list[float]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.loader.draw import KeyedPermutation, words
+from seekless.loader.line import Line
 from seekless.loader.steps import Steps
 from seekless.loader.units import Units
 
@@ -29,6 +30,7 @@ class ScatteredOrder:
         share: The rank's part of the store; a batch of neighbours may lie in two ranges where one of them ends.
         whole: Samples that stay together: a batch for "batch", 1 for "full".
         window: Samples in a window.
+        line: Which sample is at each place.
     """
 
     seed: int
@@ -37,6 +39,7 @@ class ScatteredOrder:
     share: Units
     whole: int
     window: int
+    line: Line
 
     @property
     def length(self) -> int:
@@ -90,8 +93,7 @@ class ScatteredOrder:
         places = self._permutation(positions) if self.whole == 1 else self._batch_places(positions)
         ends = self.share.ends
         unit = np.searchsorted(ends, places, "right")
-        numbers: npt.NDArray[np.int64] = self.share.stop[unit] - (ends[unit] - places)
-        return numbers
+        return self.line.samples(self.share.stop[unit] - (ends[unit] - places))
 
     @cached_property
     def _permutation(self) -> KeyedPermutation:

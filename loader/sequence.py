@@ -154,7 +154,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         Raises:
             OptionError: Targets are no classes.
         """
-        return class_weights(self.store, self._maker.sizes.start, self._maker.sizes.stop)
+        return class_weights(self.store, self._maker.sizes.line.ranges)
 
     def describe(self) -> Description:
         """Return what batches are made of, and how well they are mixed; `print` it.

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import OptionError
+from seekless.loader.line import Line
 from seekless.loader.pick import numbers, read_ranges
 from seekless.store.store import Store
 
@@ -24,14 +25,13 @@ class Targets:
     Args:
         store: The store.
         name: "y" or "sample_weight".
-        start: The first sample of the part.
-        stop: The last sample + 1.
+        line: The ranges of the part.
     """
 
-    def __init__(self, store: Store, name: str, start: int, stop: int) -> None:
+    def __init__(self, store: Store, name: str, line: Line) -> None:
         self.name = name
         self._reader = store.reader(name)
-        self._start, self._stop = start, stop
+        self._line = line
         self._kept: npt.NDArray[Any] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -50,21 +50,21 @@ class Targets:
             StoreFormatError: A block is damaged, or the file was cut short.
         """
         field = self._reader.table.field
-        if (self._stop - self._start) * field.sample_bytes > KEPT_BYTES:
+        line = self._line
+        if (line.stop - line.start) * field.sample_bytes > KEPT_BYTES:
             return field.encoding.decode(read_ranges(self._reader, ranges))
         if self._kept is None:
-            self._kept = field.encoding.decode(self._reader.read([(self._start, self._stop)]))
-        values: npt.NDArray[Any] = self._kept[numbers(ranges) - self._start]
+            self._kept = field.encoding.decode(self._reader.read(line.ranges))
+        values: npt.NDArray[Any] = self._kept[line.places(numbers(ranges)) - line.start]
         return values
 
 
-def class_counts(store: Store, start: int, stop: int) -> npt.NDArray[np.int64]:
+def class_counts(store: Store, ranges: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
     """Count the samples of each class, reading targets alone.
 
     Args:
         store: A store whose targets are classes.
-        start: The first sample that counts.
-        stop: The last sample + 1.
+        ranges: The samples that count, (start, stop) pairs.
 
     Returns:
         int64, (classes,).
@@ -78,19 +78,19 @@ def class_counts(store: Store, start: int, stop: int) -> npt.NDArray[np.int64]:
     reader = store.reader("y")
     counts = np.zeros(store.header.class_count, np.int64)
     step = max(1, COUNTED_BYTES // reader.table.field.sample_bytes)
-    for first in range(start, stop, step):
-        classes = reader.table.field.encoding.decode(reader.read([(first, min(first + step, stop))]))
-        counts += np.bincount(classes.astype(np.int64), minlength=len(counts))
+    for start, stop in ranges:
+        for first in range(start, stop, step):
+            classes = reader.table.field.encoding.decode(reader.read([(first, min(first + step, stop))]))
+            counts += np.bincount(classes.astype(np.int64), minlength=len(counts))
     return counts
 
 
-def class_weights(store: Store, start: int, stop: int) -> dict[int, float]:
+def class_weights(store: Store, ranges: Sequence[tuple[int, int]]) -> dict[int, float]:
     """Return weights that make all classes count the same: samples / (classes * samples of the class).
 
     Args:
         store: A store whose targets are classes.
-        start: The first sample that counts.
-        stop: The last sample + 1.
+        ranges: The samples that count, (start, stop) pairs.
 
     Returns:
         The weight of each class that has samples, for `fit(class_weight=...)`.
@@ -99,6 +99,6 @@ def class_weights(store: Store, start: int, stop: int) -> dict[int, float]:
         OptionError: Targets are no classes.
         StoreFormatError: A block is damaged, or the file was cut short.
     """
-    counts = class_counts(store, start, stop)
+    counts = class_counts(store, ranges)
     present = np.flatnonzero(counts)
     return {int(number): float(counts.sum() / (len(present) * counts[number])) for number in present}

@@ -1,11 +1,13 @@
 """Which blocks are read together: units of neighbouring blocks, in the order of the epoch, and each rank's share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from seekless.loader.draw import permutation, words
+from seekless.loader.line import Line
 
 __all__ = ["Sizes", "Units", "share_of", "units_of"]
 
@@ -17,9 +19,13 @@ UNITS_A_WINDOW = 8
 class Sizes:
     """What an order depends on beside seed and epoch; all in samples.
 
+    A part may be several ranges of samples, as in a store that has grown; orders are planned over places on a line of
+    all of them.
+
     Attributes:
-        edges: int64, (blocks + 1,), ascending: the first sample of each block of the part that is read, and the end of
-            the part. The first and the last block may be cut by the part.
+        line: The ranges of the part that is read.
+        edges: int64, (blocks + 1,), ascending: the first place of each block of the part, and the end of the part. The
+            first and the last block of a range may be cut by it.
         block_length: Samples in a whole block, the longest if they differ.
         window: Samples in a window.
         unit: Samples of neighbouring blocks that are worth one seek.
@@ -27,6 +33,7 @@ class Sizes:
             grow. 0 for windows of equal size.
     """
 
+    line: Line
     edges: npt.NDArray[np.int64]
     block_length: int
     window: int
@@ -35,30 +42,33 @@ class Sizes:
 
     @classmethod
     def of_part(
-        cls, start: int, stop: int, blocks: npt.NDArray[np.int64], window: int, unit: int, first: int = 0
+        cls,
+        ranges: Sequence[tuple[int, int]],
+        blocks: npt.NDArray[np.int64],
+        window: int,
+        unit: int,
+        first: int = 0,
     ) -> "Sizes":
         """Return the sizes of a part of a store.
 
         Args:
-            start: The first sample of the part.
-            stop: The last sample of it + 1.
+            ranges: The part: ascending (start, stop) pairs of samples, apart from each other; one at least.
             blocks: int64, (blocks + 1,): the first sample of each block of the store, and the length of the store.
             window: Samples in a window.
             unit: Samples of neighbouring blocks that are worth one seek.
             first: Samples in the first window, 0 for as many as in any.
         """
-        inner = blocks[np.searchsorted(blocks, start, "right") : np.searchsorted(blocks, stop, "left")]
-        edges = np.concatenate([[start], inner, [stop]]).astype(np.int64, copy=False)
-        return cls(edges, int(np.diff(blocks).max(initial=1)), window, unit, first)
+        line = Line(tuple(ranges))
+        return cls(line, line.edges(blocks), int(np.diff(blocks).max(initial=1)), window, unit, first)
 
     @property
     def start(self) -> int:
-        """The first sample of the part."""
+        """The first place of the part."""
         return int(self.edges[0])
 
     @property
     def stop(self) -> int:
-        """The last sample of the part + 1."""
+        """The last place of the part + 1."""
         return int(self.edges[-1])
 
     @property
@@ -69,11 +79,11 @@ class Sizes:
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Ranges of samples that are read one behind the other.
+    """Ranges of places that are read one behind the other.
 
     Attributes:
-        start: int64, (units,): the first sample of each.
-        stop: int64, (units,): the last sample + 1.
+        start: int64, (units,): the first place of each.
+        stop: int64, (units,): the last place + 1.
     """
 
     start: npt.NDArray[np.int64]

@@ -80,7 +80,7 @@ class Windows:
         sample_bytes = max(1, reader.table.field.sample_bytes)
         # A window ends at the unit that comes nearest to its size.
         self._window_bytes = min(sizes.window + sizes.unit + sizes.block_length, sizes.length) * sample_bytes
-        room = sizes.length + CUT_BLOCKS * sizes.block_length
+        room = sizes.length + max(CUT_BLOCKS, 2 * len(sizes.line.ranges)) * sizes.block_length
         if cache_bytes is None:
             self._capacity = room if sizes.length * sample_bytes <= 2 * window_bytes else 0
         else:

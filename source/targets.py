@@ -47,11 +47,19 @@ MOST_CLASSES = 1_000_000
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes of another store, which this one must share: their number, and their names if they have any."""
+    """The classes of another store, which this one must share: their number, and their names if they have any.
+
+    Attributes:
+        count: How many.
+        names: Their names; None for classes that are numbers.
+        origin: The store.
+        more: Others get the next numbers, by sorted name; else they are an error.
+    """
 
     count: int
     names: tuple[str, ...] | None
     origin: str
+    more: bool = False
 
 
 @dataclass(frozen=True)
@@ -335,14 +343,20 @@ def _numbered(column: Sequence[str], names: Sequence[str]) -> npt.NDArray[np.int
 def _given_classes(column: Sequence[str], origin: str, classes: Classes) -> Targets:
     if classes.names is not None:
         unknown = sorted(set(column) - set(classes.names))
+        if classes.more:
+            names = (*classes.names, *unknown)
+            return Targets(_numbered(column, names), "class", len(names), names)
         if unknown:
             raise SourceError(
                 f"{origin}: found classes {some(unknown)}, expected those of {classes.origin}: {some(classes.names)}"
             )
         return Targets(_numbered(column, classes.names), "class", classes.count, classes.names)
-    wrong = [label for label in sorted(set(column)) if not is_integer(label) or not 0 <= int(label) < classes.count]
+    most = MOST_CLASSES if classes.more else classes.count
+    wrong = [label for label in sorted(set(column)) if not is_integer(label) or not 0 <= int(label) < most]
     if wrong:
         raise SourceError(
             f"{origin}: found classes {some(wrong)}, expected those of {classes.origin}: 0 to {classes.count - 1}"
+            + (", or more of such numbers" if classes.more else "")
         )
-    return Targets(np.array([int(label) for label in column], np.int64), "class", classes.count)
+    numbers = np.array([int(label) for label in column], np.int64)
+    return Targets(numbers, "class", max(classes.count, int(numbers.max()) + 1))

@@ -250,7 +250,9 @@ class BlockReader:
 
     def _is_plain(self, span: _Span) -> bool:
         """Return whether stored bytes are just what is wanted."""
-        return not self.table.coded[span.block] and span.out.nbytes == self.table.nbytes[span.block] > 0
+        table = self.table
+        same = table.field_of(span.block).dtype == span.out.dtype
+        return not table.coded[span.block] and same and span.out.nbytes == table.nbytes[span.block] > 0
 
     def _take(self, span: _Span, stored: memoryview) -> None:
         """Check a block that was read, and put its samples where they are wanted."""
@@ -259,7 +261,7 @@ class BlockReader:
             self._check(block, stored)
         if self._is_plain(span):
             return
-        field = self.table.field
+        field = self.table.field_of(block)
         if self.table.coded[block]:
             whole = len(out) == field.block_length
             block_of = out if whole else np.empty((field.block_length, *field.sample_shape), field.dtype)

@@ -13,6 +13,7 @@ from seekless.store.blocks import BlockTable
 from seekless.store.disk import Disk, disk_of
 from seekless.store.inputs import as_x, input_name
 from seekless.store.pieces import pieces
+from seekless.store.portions import portions_of, recorded
 from seekless.store.reasons import block_reason, dtype_reason
 from seekless.store.schema import Header
 from seekless.store.store import Store
@@ -22,6 +23,7 @@ __all__ = ["Description", "ValueRange", "describe"]
 # Without being asked, values are read of stores up to this many bytes: 7 seconds on a spinning disk.
 SCAN_BYTES = 1 << 30
 SHOWN_CLASSES = 20
+SHOWN_PORTIONS = 6
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,29 @@ class Description:
 
     @property
     def parts(self) -> dict[str, int]:
-        """Samples in each recorded part."""
-        ends = self.store.header.boundaries
-        names = ("train", "test") if len(ends) == 2 else tuple(f"part {number}" for number in range(len(ends)))
-        return {name: end - start for name, start, end in zip(names, (0, *ends), ends, strict=False)}
+        """Samples in each recorded part; of a store that has grown, those of all its portions together."""
+        counts = [[stop - start for start, stop in parts] for parts in recorded(self.store.header)]
+        number = len(counts[0])
+        names = ("train", "test") if number == 2 else tuple(f"part {part}" for part in range(number))
+        return {name: sum(count) for name, count in zip(names, zip(*counts, strict=True), strict=True)}
+
+    @property
+    def shuffled(self) -> bool | str:
+        """Whether samples lie in a random order; "within parts" of a store that has grown."""
+        header = self.store.header
+        return "within parts" if header.shuffled and header.portions else header.shuffled
+
+    @property
+    def _order(self) -> str:
+        header = self.store.header
+        if not header.portions:
+            return f"in random order, seed {header.seed}" if header.shuffled else "in the source's order"
+        sizes = [f"{stop - start:,}" for start, stop in portions_of(header)]
+        sizes = sizes if len(sizes) <= SHOWN_PORTIONS else [*sizes[: SHOWN_PORTIONS - 1], "...", sizes[-1]]
+        parts = f"{len(header.portions):,} parts that were converted one after the other ({' + '.join(sizes)})"
+        if not header.shuffled:
+            return f"in the source's order within {parts}"
+        return f"shuffled: within parts, seed {header.seed}; {parts}; `convert shuffle` mixes them"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as what JSON can hold; sizes are in bytes, times in seconds."""
@@ -93,7 +114,8 @@ class Description:
             "bytes": self.size,
             "shards": [str(path) for path in self.store.shards],
             "lossy": bool(header.options.get("lossy")),
-            "shuffled": header.shuffled,
+            "shuffled": self.shuffled,
+            "portions": [stop - start for start, stop in portions_of(header)],
             "seed": header.seed,
             "parts": self.parts,
             "fields": {name: _field_dict(table, header) for name, table in self.store.tables.items()},
@@ -114,9 +136,8 @@ class Description:
 
     def __str__(self) -> str:
         header = self.store.header
-        order = f"in random order, seed {header.seed}" if header.shuffled else "in the source's order"
         lines = [
-            ("samples", f"{len(self.store):,}, {order}"),
+            ("samples", f"{len(self.store):,}, {self._order}"),
             ("parts", ", ".join(f"{name} {count:,}" for name, count in self.parts.items())),
             ("shape", ", ".join(_of(name, _shape(header.fields[name].sample_shape)) for name in header.inputs)),
             *self._value_lines(),
@@ -222,7 +243,9 @@ def _field_lines(table: BlockTable, header: Header) -> Iterator[tuple[str, str]]
     name = f"UTF-8 of {field.dtype.itemsize} bytes" if field.dtype.kind == "S" else str(field.encoding)
     yield field.name, f"{name}: {why}" if why else name
     packed = "not compressed" if field.codec == "none" else f"{field.codec}, {table.ratio:.2f} times smaller"
-    blocks = f"{_count(len(table), 'block')} of {_count(field.block_length, 'sample')}"
+    lengths = {own.block_length for own in table.own if header.portions} or {field.block_length}
+    upto = "up to " if len(lengths) > 1 else ""
+    blocks = f"{_count(len(table), 'block')} of {upto}{_count(max(lengths), 'sample')}"
     yield "", f"{_size(table.stored_bytes)}, {packed}"
     yield "", f"{blocks}, {field.block_bytes:,} bytes: {block_reason(table, header)}"
 

@@ -149,6 +149,7 @@ def _read_header(file: h5py.File, path: Path, *, sharded: bool) -> Header:
         created_by=_str(attributes["created_by"]),
         boundaries=tuple(int(end) for end in attributes.get("boundaries", ())),
         parts=tuple(int(end) for end in attributes.get("parts", ())),
+        portions=tuple(int(end) for end in attributes.get("portions", ())),
         target_kind=_str(target.get("target_kind", "")),
         class_count=int(target.get("class_count", 0)),
         class_names=class_names,

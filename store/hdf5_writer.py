@@ -145,6 +145,8 @@ def write_attributes(file: h5py.File, header: Header) -> None:
         attributes["boundaries"] = np.array(header.boundaries, "<i8")
     if header.parts:
         attributes["parts"] = np.array(header.parts, "<i8")
+    if header.portions:
+        attributes["portions"] = np.array(header.portions, "<i8")
 
 
 def hdf5_dtype(field: Field) -> Any:

@@ -124,15 +124,18 @@ class Header:
     Attributes:
         length: Samples.
         fields: By name.
-        shuffled: Whether samples lie in a random order.
+        shuffled: Whether samples lie in a random order; of a store that has grown, in each of its portions.
         seed: The seed of that order.
-        boundaries: The ends of the recorded parts, in samples; (9000, 10000) for train and test; () for none.
+        boundaries: The ends of the recorded parts, in samples; (9000, 10000) for train and test; () for none. Of a
+            store that has grown, those of each portion, one behind the other.
         target_kind: "class", "number", or "" for a store without targets.
         class_count: Number of classes; 0 where targets are no classes.
         class_names: Names of the classes, where targets were names.
         options: The options of the conversion, without any path.
         parts: The ends of the parts that hold whole groups, in samples; () where samples have no groups.
         created_by: The program and version that wrote it.
+        portions: The ends of the portions that were converted one after the other, in samples; () for a store that was
+            converted at once.
     """
 
     length: int
@@ -146,6 +149,7 @@ class Header:
     class_names: tuple[str, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[int, ...] = ()
+    portions: tuple[int, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -15,9 +15,19 @@ from seekless.errors import StoreFormatError
 from seekless.store.blocks import BlockTable, joined
 from seekless.store.hdf5 import HDF5File, read_file
 from seekless.store.inputs import is_input
+from seekless.store.portions import check_portions
 from seekless.store.schema import Field, Header, Shard, label_block_length
 
-__all__ = ["listed_shards", "read_hdf5", "shard_edges", "shard_header", "shard_id", "shard_of", "shards_folder"]
+__all__ = [
+    "listed_shards",
+    "listing_of",
+    "read_hdf5",
+    "shard_edges",
+    "shard_header",
+    "shard_id",
+    "shard_of",
+    "shards_folder",
+]
 
 
 def read_hdf5(path: Path) -> tuple[Header, dict[str, BlockTable]]:
@@ -43,6 +53,7 @@ def read_hdf5(path: Path) -> tuple[Header, dict[str, BlockTable]]:
     found = sum(shard.length for shard in index.shards)
     if found != index.header.length:
         raise StoreFormatError(f"{path}: found {found} samples in all shards, expected {index.header.length}")
+    check_portions(index.header, [shard.length for shard in index.shards], path)
     tables = {name: joined([file.tables[name] for file in opened]) for name in index.header.fields}
     header = replace(index.header, fields={name: table.field for name, table in tables.items()})
     try:
@@ -98,6 +109,17 @@ def listed_shards(path: Path) -> tuple[str, ...]:
     return tuple(shard.name for shard in read_file(path).shards)
 
 
+def listing_of(path: Path) -> tuple[int, tuple[Shard, ...]]:
+    """Return the `_blocks/rest` of a store's own file, and the shards that it lists.
+
+    Raises:
+        StoreFormatError: The file is no store, or is damaged.
+        OSError: The file cannot be read.
+    """
+    file = read_file(path)
+    return file.rest, file.shards
+
+
 def shard_of(path: Path, name: str) -> Shard:
     """Describe a finished shard.
 
@@ -139,11 +161,14 @@ def _read_shard(path: Path, file: Path, header: Header, shard: Shard) -> HDF5Fil
     if opened.shards or opened.rest != shard.rest or opened.header.length != shard.length:
         raise StoreFormatError(f"{file}: found another store than the shard that {path} was written with")
     for name, field in header.fields.items():
-        if name not in opened.tables or _kind(opened.tables[name].field) != _kind(field):
+        if name not in opened.tables or not _is_like(opened.tables[name].field, field):
             raise StoreFormatError(f"{file}: found another {name} than {path} tells of, expected that one")
     return opened
 
 
-def _kind(field: Field) -> Field:
-    """Return a field without what may differ from shard to shard."""
-    return replace(field, block_length=1)
+def _is_like(own: Field, whole: Field) -> bool:
+    """Return whether a shard's field is that of its store, but for the length of blocks and the width of keys."""
+    encoding = own.encoding
+    if whole.name == "key" and own.dtype.kind == "S" and own.dtype.itemsize <= whole.dtype.itemsize:
+        encoding = whole.encoding
+    return replace(own, block_length=1, encoding=encoding) == replace(whole, block_length=1)

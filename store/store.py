@@ -17,14 +17,16 @@ from seekless.store.blocks import BlockReader, BlockTable
 from seekless.store.held import HeldBlocks
 from seekless.store.inputs import as_x, input_name
 from seekless.store.kinds import read_store as read
-from seekless.store.schema import Header, boundaries, nearest
+from seekless.store.portions import Ranges, fraction_ranges, merged, part_of
+from seekless.store.schema import Header, boundaries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["Split", "Store", "open"]
 
-Split = str | tuple[float, float] | None
+# The last are ranges of samples: (start, stop) pairs, ascending.
+Split = str | tuple[float, float] | Ranges | None
 
 
 class Store:
@@ -62,7 +64,8 @@ class Store:
             blocks,
             *(["weights of samples"] if "sample_weight" in self.tables else []),
             *([f"{header.class_count:,} classes"] if header.class_count else []),
-            f"shuffled with seed {header.seed}" if header.shuffled else "in the source's order",
+            (f"shuffled with seed {header.seed}" if header.shuffled else "in the source's order")
+            + (f" within {len(header.portions):,} parts" if header.portions else ""),
         ]
         return f"Store({str(self.path)!r}: {', '.join(facts)})"
 
@@ -113,7 +116,7 @@ class Store:
         return [key.decode() for key in self.read("key", 0, len(self))]
 
     def split(self, *fractions: float) -> tuple[tuple[float, float], ...]:
-        """Cut the store into consecutive parts.
+        """Cut the store into consecutive parts; one that has grown, each of its portions.
 
         Args:
             *fractions: The size of each part; their sum is 1.
@@ -129,30 +132,62 @@ class Store:
         return tuple(itertools.pairwise(edges))
 
     def part(self, split: Split = None) -> tuple[int, int]:
-        """Return the samples of a part as (start, stop); where samples have groups, never a part of a group.
+        """Return the samples of a part as (start, stop), where they lie behind each other.
 
         Args:
-            split: "train" or "test" as the conversion recorded them, a pair of fractions such as (0.0, 0.9), or None
-                for the whole store.
+            split: As for `ranges`.
+
+        Raises:
+            OptionError: The store records no parts, the split is neither, or the part lies in several places, as in a
+                store that has grown.
+        """
+        ranges = self.ranges(split)
+        if len(ranges) > 1:
+            raise OptionError(
+                f"split={split!r}: found {len(ranges)} ranges of samples in {self.path}, which has grown, expected "
+                "one; ask for store.ranges(split)"
+            )
+        return ranges[0]
+
+    def ranges(self, split: Split = None) -> Ranges:
+        """Return the samples of a part as ascending (start, stop) pairs; never a part of a group, where there are some.
+
+        Args:
+            split: "train" or "test" as the conversion recorded them, a pair of fractions such as (0.0, 0.9), ascending
+                (start, stop) pairs such as ((0, 90), (100, 190)) as they are, or None for the whole store. Of a store
+                that has grown, fractions are those of each portion: its own n samples are cut at round(n * fraction).
+
+        Returns:
+            One pair, or several apart from each other for a store that has grown; one empty pair for an empty part.
 
         Raises:
             OptionError: The store records no parts, or the split is neither.
         """
-        length = len(self)
         if split is None:
-            return 0, length
+            return ((0, len(self)),)
         if split in ("train", "test"):
             if not self.header.boundaries:
                 raise OptionError(
                     f"split={split!r}: found no recorded parts in {self.path}, expected a store converted with "
                     "--test-fraction; or give fractions, such as split=(0.0, 0.9)"
                 )
-            edges = (0, *self.header.boundaries)
-            return (edges[0], edges[1]) if split == "train" else (edges[-2], edges[-1])
-        if isinstance(split, tuple) and len(split) == 2 and 0 <= split[0] <= split[1] <= 1:
-            start, stop = (nearest(round(length * edge), self.header.parts) for edge in split)
-            return start, stop
+            return part_of(self.header, str(split))
+        if isinstance(split, tuple) and split and isinstance(split[0], tuple):
+            return self._as_given(split)
+        if isinstance(split, tuple) and len(split) == 2:
+            begin, end = split
+            if 0 <= begin <= end <= 1:  # type: ignore[operator]  # pairs of samples were told apart before
+                return fraction_ranges(self.header, begin, end)  # type: ignore[arg-type]
         raise OptionError(f"split: found {split!r}, expected 'train', 'test' or two fractions such as (0.0, 0.9)")
+
+    def _as_given(self, split: tuple[Any, ...]) -> Ranges:
+        edges = [edge for pair in split for edge in pair]
+        pairs = all(len(pair) == 2 for pair in split)
+        if not pairs or edges != sorted(edges) or not 0 <= edges[0] <= edges[-1] <= len(self):
+            raise OptionError(
+                f"split: found {split!r}, expected ascending (start, stop) pairs of samples from 0 to {len(self)}"
+            )
+        return merged((operator.index(start), operator.index(stop)) for start, stop in split)
 
     def read(self, name: str, start: int, stop: int) -> npt.NDArray[Any]:
         """Read stored values of one field.

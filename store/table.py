@@ -1,7 +1,7 @@
 """The table of a field's blocks: what opening a store of any kind yields for each field."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,8 @@ class BlockTable:
         nbytes: int64, (blocks,), stored bytes.
         crc: uint32, (blocks,), CRC-32 of the stored bytes.
         coded: bool, (blocks,), whether the block is compressed; one that the codec did not make smaller is not.
+        own: The field as each of the paths holds it, where they differ in the length of blocks or the width of keys;
+            () where all hold it as `field` says.
     """
 
     field: Field
@@ -35,6 +37,7 @@ class BlockTable:
     nbytes: npt.NDArray[np.int64]
     crc: npt.NDArray[np.uint32]
     coded: npt.NDArray[np.bool_]
+    own: tuple[Field, ...] = ()
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -58,6 +61,10 @@ class BlockTable:
         """Return the file that a block lies in."""
         return self.paths[int(self.file[block])]
 
+    def field_of(self, block: int) -> Field:
+        """Return the field as the file of a block holds it."""
+        return self.own[int(self.file[block])] if self.own else self.field
+
     def spans(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Yield (block, first row in it, last row + 1) for the samples start to stop - 1."""
         block = int(np.searchsorted(self.first, start, "right")) - 1
@@ -71,14 +78,19 @@ def joined(tables: Sequence[BlockTable]) -> BlockTable:
     """Return one table of several, one behind the other.
 
     Args:
-        tables: Of the same field, one or more; their fields may differ in block length.
+        tables: Of the same field, one or more; their fields may differ in block length and in the width of keys. The
+            table's field has the first one's blocks, and the widest keys.
     """
     if len(tables) == 1:
         return tables[0]
+    fields = [table.field for table in tables]
+    widest = max(fields, key=lambda field: field.dtype.itemsize)
+    field = replace(fields[0], encoding=widest.encoding)
+    own = tuple(table.field for table in tables for _ in table.paths)
     starts = np.cumsum([0, *(table.length for table in tables)])
     files = np.cumsum([0, *(len(table.paths) for table in tables)])
     return BlockTable(
-        field=tables[0].field,
+        field=field,
         paths=tuple(path for table in tables for path in table.paths),
         first=np.concatenate([*(t.first[:-1] + start for t, start in zip(tables, starts, strict=False)), starts[-1:]]),
         file=np.concatenate([t.file + np.int32(file) for t, file in zip(tables, files, strict=False)]),
@@ -86,4 +98,5 @@ def joined(tables: Sequence[BlockTable]) -> BlockTable:
         nbytes=np.concatenate([table.nbytes for table in tables]),
         crc=np.concatenate([table.crc for table in tables]),
         coded=np.concatenate([table.coded for table in tables]),
+        own=() if all(one == field for one in fields) else own,
     )

@@ -104,7 +104,7 @@ def test_every_dataset_of_several_inputs_and_weights(tmp_path, shard_bytes):
 def test_every_attribute_of_the_file(file):
     kind, opened = file
     rows = {name: dtype for cell, dtype, _ in table("name", "dtype", "what it is") for name in names(cell)}
-    assert set(opened.attrs) == set(rows) - {"parts"} - ({"boundaries"} if kind == "shard" else set())
+    assert set(opened.attrs) == set(rows) - {"parts", "portions"} - ({"boundaries"} if kind == "shard" else set())
     for name, dtype in rows.items():
         if name in opened.attrs:
             stored = opened.attrs.get_id(name)

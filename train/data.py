@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,8 @@ from seekless.errors import OptionError, TrainError
 from seekless.loader.files import FileSequence
 from seekless.loader.options import WINDOW_BYTES
 from seekless.loader.sequence import StoreSequence
-from seekless.store.store import Store
+from seekless.store.schema import nearest
+from seekless.store.store import Split, Store
 from seekless.store.store import open as open_store
 from seekless.train.options import Options
 from seekless.train.shapes import SampleShape, of_store
@@ -129,10 +130,14 @@ def _edges(path: str, length: int, options: Options, recorded: tuple[int, ...]) 
     counts = {"train": end, "test": test - first}
     if options.validation_fraction is not None:
         counts["validate"] = train - end
+    _check_counts(path, length, counts)
+    return [(0.0, end / length), (end / length, train / length), (first / length, test / length)]
+
+
+def _check_counts(path: str, length: int, counts: dict[str, int]) -> None:
     if not all(counts.values()):
         found = ", ".join(f"{count} to {what}" for what, count in counts.items())
         raise TrainError(f"{path}: found {length} samples, {found}; expected at least one each")
-    return [(0.0, end / length), (end / length, train / length), (first / length, test / length)]
 
 
 def _store_data(path: str, options: Options) -> Data:
@@ -144,8 +149,8 @@ def _store_data(path: str, options: Options) -> Data:
         raise OptionError(
             f"--class-weight: found weights of samples in {path}, expected none beside it: Keras takes one of the two"
         )
-    edges = _edges(path, len(store), options, header.boundaries)
-    start, stop = store.part(edges[0])
+    splits = _splits(path, store, options)
+    length = sum(stop - start for start, stop in store.ranges(splits[0]))
     described = {"samples": len(store), "shuffled": header.shuffled, "seed": header.seed, "checksum": checksum(store)}
     return Data(
         name=Path(path).name.split(".")[0] or "store",
@@ -156,18 +161,36 @@ def _store_data(path: str, options: Options) -> Data:
             for one in x
         ),
         described={"store": path, **described},
-        open_parts=partial(_store_parts, store, options, edges),
-        train_bytes=(stop - start) * header.sample_bytes,
+        open_parts=partial(_store_parts, store, options, splits),
+        train_bytes=length * header.sample_bytes,
         compressed=any(one.codec != "none" for one in x),
         warning="" if header.shuffled else _unshuffled(path),
     )
 
 
-def _store_parts(store: Store, options: Options, edges: list[tuple[float, float]], one_hot: bool) -> Parts:
-    train, validation, test = edges
+def _splits(path: str, store: Store, options: Options) -> Sequence[Split]:
+    """Return the train, validation and test part of a store; of one that has grown, from each of its portions."""
+    header = store.header
+    if not header.portions:
+        return _edges(path, len(store), options, header.boundaries)
+    edge = 1 - (DEFAULT_TEST_FRACTION if options.test_fraction is None else options.test_fraction)
+    train, test = store.ranges((0.0, edge)), store.ranges((edge, 1.0))
+    if options.test_fraction is None and header.boundaries:
+        train, test = store.ranges("train"), store.ranges("test")
+    cuts = [stop - round((stop - start) * (options.validation_fraction or 0.0)) for start, stop in train]
+    cuts = [min(max(nearest(cut, header.parts), start), stop) for cut, (start, stop) in zip(cuts, train, strict=True)]
+    held = tuple((cut, stop) for cut, (_, stop) in zip(cuts, train, strict=True))
+    train = tuple((start, cut) for cut, (start, _) in zip(cuts, train, strict=True))
+    counts = {"train": train, "test": test, **({} if options.validation_fraction is None else {"validate": held})}
+    _check_counts(path, len(store), {what: sum(stop - start for start, stop in part) for what, part in counts.items()})
+    return train, held, test
+
+
+def _store_parts(store: Store, options: Options, splits: Sequence[Split], one_hot: bool) -> Parts:
+    train, validation, test = splits
     window, clock = options.window_bytes or WINDOW_BYTES, Clock()
 
-    def held(split: tuple[float, float]) -> StoreSequence:
+    def held(split: Split) -> StoreSequence:
         return StoreSequence(
             store,
             options.batch_size,

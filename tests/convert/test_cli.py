@@ -184,6 +184,44 @@ def test_overwrite(command, tiny_csv):
     assert seekless.open("data.h5").header.seed == 3
 
 
+def test_append(command, tiny_csv):
+    folder = tiny_csv.root.parent
+    kept = [file.name for file in sorted((tiny_csv.root / "train").iterdir())[:30]]
+    for name in kept:
+        (tiny_csv.root / "train" / name).rename(folder / name)
+    made = ("--seed", "3", "--test-fraction", "0.1", "--compression", "zstd", "--on-error", "skip", "--quiet")
+    assert command("csv-to-h5", "data", "data.h5", *made) == (0, "", "")
+    (folder / "data.h5.skipped.csv").unlink()
+    for name in kept:
+        (folder / name).rename(tiny_csv.root / "train" / name)
+    code, out, err = command("csv-to-h5", "data", "data.h5", "--append")
+    assert code == 0, err
+    assert "  samples  130 of 10 classes\n  added    30, as a part of their own; `convert shuffle` draws" in out
+    header = seekless.open(folder / "data.h5").header
+    assert (header.seed, header.boundaries, header.fields["x"].codec) == (3, (90, 100, 127, 130), "zstd")
+    before = (folder / "data.h5").read_bytes()
+    code, out, err = command("csv-to-h5", "data", "data.h5", "--append", "--seed", "3")
+    assert (code, (folder / "data.h5").read_bytes()) == (0, before), err
+    assert "  added    nothing: no sample is new, the store is as it was" in out
+    assert command("csv-to-h5", "data", "data.h5", "--append", "--seed", "0")[::2] == (
+        2,
+        "error: --seed: found 0, expected 3 as data.h5 was made with; leave it out, or convert to a store of its own "
+        "and join the two by `convert merge`\n",
+    )
+    code, _, err = command("csv-to-h5", "data", "data.h5", "--append", "--overwrite")
+    assert code == 2
+    assert err.startswith("error: --append: found together with --overwrite, expected one of them")
+    code, _, err = command("csv-to-npy", "data", "data.npy.d", "--append")
+    assert code == 2
+    assert err.startswith("error: --append: found the store data.npy.d, expected one that ends in .h5")
+    code, _, err = command("png-to-h5", "data", "data.h5", "--append")
+    assert code == 2
+    assert err.startswith("error: --append: found pictures (png-to-h5) for data.h5, expected numbers from text")
+    code, out, _ = command("info", "data.h5")
+    assert "130, shuffled: within parts, seed 3; 2 parts that were converted one after the other (100 + 30)" in out
+    assert command("verify", "data.h5", "--against", "data", "--quiet")[:2] == (0, "")
+
+
 def test_skip(command, tiny_csv):
     no_number(tiny_csv.root)
     code, out, _ = command("csv-to-h5", "--on-error", "skip")
@@ -291,7 +329,7 @@ def test_every_option_of_every_command_is_one_of_pack():
     """A misspelled name would be told to the user as an unknown option of seekless.pack."""
     for command in (found for name, found in convert.commands.items() if "-to-" in name):
         names = {parameter.name for parameter in command.params} - {"source", "store", "quiet", "debug"}
-        run_module._checked({name: default for name, default in defaults(command).items() if name in names})
+        run_module._sorted({name: default for name, default in defaults(command).items() if name in names})
 
 
 def defaults(command) -> dict:

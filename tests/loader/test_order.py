@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seekless.errors import OptionError
+from seekless.loader.line import Line
 from seekless.loader.order import EpochOrder, Sizes, Steps, epoch_order, samples
 
 SEEDS = st.integers(-(2**63), 2**64 - 1)
@@ -25,7 +26,7 @@ ALL_SHUFFLES = st.sampled_from(["window", "batch", "full", False])
 def even(start: int, stop: int, block_length: int, window: int, unit: int) -> Sizes:
     """Sizes of a part of a store whose blocks are all of one length."""
     blocks = np.arange(0, stop + block_length, block_length)
-    return Sizes.of_part(start, stop, blocks, window, unit)
+    return Sizes.of_part([(start, stop)], blocks, window, unit)
 
 
 @st.composite
@@ -47,7 +48,25 @@ def irregular(draw, least=0):
     blocks = np.concatenate([[0], np.cumsum(lengths)])
     start = draw(st.integers(0, max(0, int(blocks[-1]) - least)))
     stop = draw(st.integers(min(start + least, int(blocks[-1])), int(blocks[-1])))
-    return Sizes.of_part(start, stop, blocks, draw(st.integers(1, 500)), draw(st.integers(1, 100)))
+    return Sizes.of_part([(start, stop)], blocks, draw(st.integers(1, 500)), draw(st.integers(1, 100)))
+
+
+@st.composite
+def grown(draw, least=0):
+    """Sizes of a part of several ranges, as the train part of a store that has grown."""
+    lengths = draw(st.lists(st.integers(1, 40), min_size=3, max_size=25))
+    blocks = np.concatenate([[0], np.cumsum(lengths)])
+    edges = sorted(draw(st.sets(st.integers(0, int(blocks[-1])), min_size=4, max_size=12)))
+    ranges = list(zip(edges[::2], edges[1::2], strict=False))
+    if sum(stop - start for start, stop in ranges) < least:
+        ranges = [(0, least), (least + 1, least + 2)]
+        blocks = np.concatenate([blocks[blocks < least], [least + 3]])
+    return Sizes.of_part(ranges, blocks, draw(st.integers(1, 500)), draw(st.integers(1, 100)))
+
+
+def members(size: Sizes) -> list[int]:
+    """All samples of a part, in the order of the store."""
+    return [number for start, stop in size.line.ranges for number in range(start, stop)]
 
 
 def largest_unit(size: Sizes) -> int:
@@ -64,20 +83,20 @@ def same(one: EpochOrder, other: EpochOrder) -> bool:
     return all(np.array_equal(getattr(one, f.name), getattr(other, f.name)) for f in fields(EpochOrder))
 
 
-@given(sizes(), SHUFFLES, SEEDS, EPOCHS)
+@given(st.one_of(sizes(), grown()), SHUFFLES, SEEDS, EPOCHS)
 @example(even(5, 5, 3, 10, 3), "window", 0, 0)  # no samples
 @example(even(7, 8, 3, 10, 3), "window", 0, 0)  # one
 @example(even(4, 44, 50, 10, 3), "window", 0, 0)  # inside one block
 @example(even(0, 300, 1, 1, 1), "window", 0, 0)  # a window a sample
 def test_an_epoch_holds_each_sample_of_the_part_once(size, shuffle, seed, epoch):
     samples = list(epoch_order(size, shuffle, seed, epoch).samples())
-    assert sorted(samples) == list(range(size.start, size.stop))
+    assert sorted(samples) == members(size)
 
 
-@given(sizes(), SEEDS, EPOCHS)
+@given(st.one_of(sizes(), grown()), SEEDS, EPOCHS)
 def test_without_shuffle_the_order_is_the_stores_in_every_epoch(size, seed, epoch):
     order = epoch_order(size, False, seed, epoch)
-    assert list(order.samples()) == list(range(size.start, size.stop))
+    assert list(order.samples()) == members(size)
     other = epoch_order(size, False, seed + 1, epoch + 1)
     assert units(order) == units(other)
     assert order.edges.tolist() == other.edges.tolist()
@@ -103,7 +122,7 @@ def test_another_process_gives_the_same_order(shuffle):
         "import hashlib\n"
         "import numpy as np\n"
         "from seekless.loader.order import Sizes, epoch_order, samples\n"
-        "sizes = Sizes.of_part(5, 2000, np.arange(0, 2007, 7), 400, 30)\n"
+        "sizes = Sizes.of_part([(5, 2000)], np.arange(0, 2007, 7), 400, 30)\n"
         f"orders = [list(samples(epoch_order(sizes, {shuffle!r}, 9, e))) for e in range(3)]\n"
         "print(hashlib.sha256(repr(orders).encode()).hexdigest())"
     )
@@ -141,7 +160,7 @@ def test_units_are_whole_blocks_but_at_the_ends_of_the_part(size, shuffle, seed,
     assert max(stop - start for start, stop in pairs) <= largest_unit(size)
 
 
-@given(sizes(), SHUFFLES, SEEDS, EPOCHS)
+@given(st.one_of(sizes(), grown()), SHUFFLES, SEEDS, EPOCHS)
 def test_ranges_ascend_apart_and_are_as_long_as_their_window(size, shuffle, seed, epoch):
     order = epoch_order(size, shuffle, seed, epoch)
     assert order.edges[0] == 0
@@ -247,7 +266,7 @@ def test_an_unknown_shuffle_is_an_option_error(shuffle):
 @st.composite
 def dealt(draw):
     """Sizes, and the steps of every rank over them."""
-    size = draw(st.one_of(sizes(least=1), irregular(least=1)))
+    size = draw(st.one_of(sizes(least=1), irregular(least=1), grown(least=1)))
     count = draw(st.integers(1, min(5, size.length)))
     drop = draw(st.booleans())
     batch = draw(st.integers(1 if drop or count == 1 or size.length % count == 0 else 2, 60))
@@ -266,7 +285,7 @@ def test_each_sample_comes_once_an_epoch_over_all_ranks(case, shuffle, seed, epo
     assert [len(of_rank) for of_rank in found] == [steps.samples for steps in ranks]
     together = [number for of_rank in found for number in of_rank]
     assert len(set(together)) == len(together)
-    assert set(together) <= set(range(size.start, size.stop))
+    assert set(together) <= set(members(size))
     assert ranks[0].drop_remainder or len(together) == size.length
 
 
@@ -290,7 +309,7 @@ def test_windows_hold_the_epoch_piece_by_piece(case, shuffle, seed, epoch):
 def test_ranks_share_no_block_but_those_at_their_edges(case, shuffle, seed, epoch):
     size, ranks = case
     of_rank = [
-        set((np.searchsorted(size.edges, numbers, "right") - 1).tolist())
+        set((np.searchsorted(size.edges, size.line.places(np.array(numbers)), "right") - 1).tolist())
         for numbers in by_rank(size, shuffle, seed, epoch, ranks)
         if numbers
     ]
@@ -380,11 +399,11 @@ def test_a_billion_samples_are_planned_within_200_mib(shuffle, ranks):
 
 def test_the_first_windows_are_small_and_grow_where_that_is_wanted():
     blocks = np.arange(0, 1001)
-    order = epoch_order(Sizes.of_part(0, 1000, blocks, 160, 1, first=20), "window", 3, 0)
+    order = epoch_order(Sizes.of_part([(0, 1000)], blocks, 160, 1, first=20), "window", 3, 0)
     assert np.diff(order.edges).tolist()[:6] == [20, 25, 32, 39, 49, 61]
     assert max(np.diff(order.edges)) <= 161
     assert sorted(order.samples()) == list(range(1000))
-    one = epoch_order(Sizes.of_part(0, 160, blocks[:161], 160, 1, first=20), "window", 3, 0)
+    one = epoch_order(Sizes.of_part([(0, 160)], blocks[:161], 160, 1, first=20), "window", 3, 0)
     assert one.windows == 1  # what fits a window is mixed as a whole
 
 
@@ -398,8 +417,61 @@ def test_the_first_windows_are_small_and_grow_where_that_is_wanted():
 )
 def test_small_first_windows_lose_no_sample(length, block, window, first, ranks):
     length = max(length, 2 * ranks)
-    sizes = Sizes.of_part(0, length, np.array([*range(0, length, block), length]), window, block, first)
+    sizes = Sizes.of_part([(0, length)], np.array([*range(0, length, block), length]), window, block, first)
     found = []
     for rank in range(ranks):
         found += samples(epoch_order(sizes, "window", 1, 2, Steps(length, 2, rank, ranks)))
     assert sorted(found) == list(range(length))
+
+
+# parts of several ranges
+
+
+@settings(deadline=None)
+@given(grown(least=1), ALL_SHUFFLES, SEEDS, EPOCHS, st.integers(1, 3))
+def test_several_ranges_are_ordered_as_one_of_the_same_blocks(size, shuffle, seed, epoch, ranks):
+    """Put end to end they are one range: what is in between plays no part, but for the numbers that come out."""
+    steps = Steps(size.length, 7, 0, min(ranks, size.length), drop_remainder=True)
+    alone = Sizes(Line(((size.start, size.stop),)), size.edges, size.block_length, size.window, size.unit)
+    one, other = (list(samples(epoch_order(each, shuffle, seed, epoch, steps))) for each in (size, alone))
+    assert one == [members(size)[place - size.start] for place in other]
+
+
+@given(grown())
+def test_the_edges_of_several_ranges_are_those_of_blocks_and_of_ranges(size):
+    ends = np.cumsum([stop - start for start, stop in size.line.ranges]) + size.start
+    assert {size.start, *ends.tolist()} <= set(size.edges.tolist())
+    assert (np.diff(size.edges) > 0).all()
+    assert np.diff(size.edges).max() <= size.block_length
+
+
+def test_a_window_has_samples_of_every_part_of_a_store_that_has_grown():
+    """As many of each as its share, whether it has grown by much or little."""
+    lengths = [50_000, 10_000, 10_000, 30_000]
+    ends = np.cumsum(lengths)
+    blocks = np.concatenate([np.arange(0, 70_000, 100), np.arange(70_000, 100_001, 37), [100_000]])
+    ranges = [(int(end - n), int(end - n // 10)) for end, n in zip(ends, lengths, strict=True)]
+    size = Sizes.of_part(ranges, np.unique(blocks), 9_000, 300)
+    order = epoch_order(size, "window", 3, 2)
+    assert order.windows == 10
+    for window in range(order.windows):
+        of_window = [np.arange(*pair) for pair in order.ranges(window)]
+        counts = np.bincount(np.searchsorted(ends, np.concatenate(of_window), "right"), minlength=4)
+        assert abs(counts / counts.sum() - [0.5, 0.1, 0.1, 0.3]).max() < 0.08
+
+
+def test_planning_over_many_ranges_costs_by_blocks():
+    """A billion samples, converted in ten thousand steps."""
+    blocks = np.arange(0, 10**9 + 1, 10_000)
+    ranges = [(start, start + 90_000) for start in range(0, 10**9, 100_000)]
+    tracemalloc.start()
+    try:
+        order = epoch_order(Sizes.of_part(ranges, blocks, 342_392, 8024), "window", 0, 7)
+        held, rows = order.plan(order.windows // 2)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 64 << 20
+    assert order.length == 900_000_000
+    assert sum(stop - start for start, stop in held) == len(rows)
+    assert all(start // 100_000 == (stop - 1) // 100_000 for start, stop in held)

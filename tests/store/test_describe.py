@@ -66,6 +66,7 @@ def test_the_same_facts_as_json(made, digits):
         "shards": [],
         "lossy": False,
         "shuffled": True,
+        "portions": [11],
         "seed": 7,
         "parts": {"train": 9, "test": 2},
         "values": {"low": 1 / 255, "high": 1.0, "nan": 0, "infinite": 0},

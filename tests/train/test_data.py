@@ -194,3 +194,26 @@ def test_large_values_are_pointed_out(tmp_path, highest, advice):
     hint = open_data(Options(store=str(tmp_path / "t.h5"), batch_size=4)).hint()
     assert hint.endswith(advice)
     assert bool(hint) == bool(advice)
+
+
+def test_a_store_that_has_grown_is_split_in_each_of_its_portions(tmp_path):
+    (tmp_path / "data").mkdir()
+    for first, last in ((0, 100), (100, 140)):
+        for number in range(first, last):
+            np.savetxt(tmp_path / f"data/{number}.csv", [[number]])
+        (tmp_path / "data/target.csv").write_text("".join(f"{n},{n % 2}\n" for n in range(last)))
+        seekless.pack(tmp_path / "data", tmp_path / "data.h5", append=True, workers=0, progress=False)
+    store = seekless.open(tmp_path / "data.h5")
+
+    def portions(sequence) -> list[int]:
+        found = np.concatenate([np.asarray(x).reshape(-1) for x, _ in sequence])
+        return np.bincount((found >= 100).astype(int)).tolist()
+
+    data = open_data(Options(store=str(store.path), validation_fraction=0.25))
+    parts = data.open_parts(False)
+    assert [portions(part) for part in (parts.train, parts.validation, parts.test)] == [[68, 27], [22, 9], [10, 4]]
+    assert sorted(data.train_targets().tolist()) == sorted(
+        y for start, stop in ((0, 68), (100, 127)) for y in store["y"][start:stop].tolist()
+    )
+    data = open_data(Options(store=str(store.path), test_fraction=0.5))
+    assert [portions(part) for part in (data.open_parts(False).train, data.open_parts(False).test)] == [[50, 20]] * 2
