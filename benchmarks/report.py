@@ -20,6 +20,13 @@ from tables import first_screen, growth, large, machine, many_files, other, peer
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- bench:([a-z-]+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 Record = dict[str, Any]
+
+
+def picture(title: str, name: str) -> Callable[..., str]:
+    """Return what shows a plot; it stands in a block, as there is no plot before there are figures."""
+    return lambda *records: f"![{title}]({name})\n"
+
+
 # A block's text, from the records of these names; a command that measures them.
 BLOCKS: dict[str, tuple[Callable[..., str], tuple[str, ...], str]] = {
     "machine": (machine, ("race-csv",), "make bench"),
@@ -34,6 +41,18 @@ BLOCKS: dict[str, tuple[Callable[..., str], tuple[str, ...], str]] = {
     "peers-csv": (peers, ("peers-csv",), "make bench-peers"),
     "peers-png": (peers, ("peers-png",), "make bench-peers"),
     "peers-photo": (peers, ("peers-photo",), "make bench-peers"),
+    "picture-disk": (picture("An epoch on the spinning disk", "benchmarks-disk.png"), ("race-csv",), "make bench"),
+    "picture-growth": (picture("Seconds and memory against size", "benchmarks-growth.png"), ("growth",), "make bench"),
+    "picture-files": (
+        picture("Seconds of a conversion against the number of files", "benchmarks-files.png"),
+        ("many-files",),
+        "make bench",
+    ),
+    "picture-seeks": (
+        picture("Expected seconds of a disk's head", "benchmarks-seeks.png"),
+        ("seeks-csv",),
+        "make bench",
+    ),
     "readme": (first_screen, ("race-csv", "race-photo"), "make bench"),
 }
 OWN = {name for _, names, _ in BLOCKS.values() for name in names}
