@@ -10,6 +10,7 @@ from pathlib import Path
 
 from seekless.convert.commit import is_placed, put_in_place, remove, remove_last, tidy
 from seekless.convert.journal import NAME, START_OVER, Journal, Past
+from seekless.convert.server import undisturbed
 from seekless.errors import BusyError, ConvertError, OptionError, ResumeError, StoreExistsError
 from seekless.store.kinds import looks_like_a_store
 
@@ -205,14 +206,17 @@ def _locked(lock: Path, path: Path) -> Iterator[None]:
     if fcntl is None:  # pragma: no cover
         yield
         return
-    descriptor = _lock(lock, path)
+    descriptor = None
     try:
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        with undisturbed():  # Ctrl-C between making the file and knowing of it would leave it
+            descriptor = _lock(lock, path)
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
+        if descriptor is not None:
+            lock.unlink(missing_ok=True)
+            os.close(descriptor)
 
 
 def _lock(lock: Path, path: Path) -> int:
