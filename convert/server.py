@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.context import BaseContext
 from types import FrameType
 
@@ -29,6 +30,9 @@ def worker_context() -> BaseContext:
         return multiprocessing.get_context("spawn")  # pragma: no cover (Windows)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(NEEDED)
+    # It must not start beside the server: it lets Ctrl-C through as it does, and the server would inherit that.
+    with undisturbed():
+        resource_tracker.ensure_running()
     return context
 
 

@@ -1,5 +1,8 @@
 """Worker processes come from a process that is started before they are needed, and only where some will be."""
 
+import os
+import re
+import signal
 import subprocess
 import sys
 
@@ -26,6 +29,14 @@ def test_it_is_started_before_anything_large_is_imported(workers, started):
     script = SCRIPT.format(workers=workers)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == (f"{started} False\n", "")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs /proc")
+def test_a_server_that_is_starting_hears_no_ctrl_c():
+    script = SCRIPT.format(workers=2) + 'print(open(f"/proc/{_forkserver._forkserver_pid}/status").read())'
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    blocked = int(re.findall(r"SigBlk:\s*([0-9a-f]+)", done.stdout)[0], 16)
+    assert blocked >> (signal.SIGINT - 1) & 1
 
 
 def test_not_on_one_core(monkeypatch):
