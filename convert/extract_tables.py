@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from seekless.convert.extract_files import check_name, row_format
 from seekless.convert.extract_targets import label_texts
-from seekless.convert.gather import gather
+from seekless.convert.gather import gather, in_one
 from seekless.convert.scatter import Scatter, unstamped
 from seekless.store.pieces import pieces
 from seekless.store.schema import Header
@@ -109,7 +109,8 @@ class Tables:
         kept = np.ones(len(positions), bool)
         step = max(1, TEXT_BYTES // (8 * max(1, math.prod(x.sample_shape))))
         written, finite, start = 0, True, 0
-        for stored in gather(scatter.partitions(x.sample_bytes), x, kept):
+        for part in gather(scatter.partitions(x.sample_bytes), x, kept):
+            stored = in_one(part, x)
             for at in range(0, len(stored), step):
                 values = x.encoding.decode(stored[at : at + step]).reshape(len(stored[at : at + step]), -1)
                 finite &= values.dtype.kind != "f" or bool(np.isfinite(values).all())

@@ -3,7 +3,7 @@
 Pieces stay in memory while all of them fit. Past that, and whenever they are saved in case the run is stopped, they go
 to partition files, one for each run of consecutive places, always appended, so that a disk writes and later reads in
 long sequential runs: an external shuffle in two passes, whatever the size of the data. They go there little by little,
-so that workers do not wait for the disk.
+so that workers do not wait for the disk; those that are in memory at the end stay there.
 """
 
 import math
@@ -35,6 +35,8 @@ _HEAD_BYTES = _HEAD.size + _CHECKS.size
 
 # Bytes that are appended to each partition at a time, about: past it a disk gains nothing by longer runs.
 APPENDED = 4 << 20
+# How many partitions the share of one could hold, at most.
+PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,10 @@ def unstamped(positions: npt.NDArray[np.int64], stored: npt.NDArray[Any], encodi
 
 @dataclass(frozen=True)
 class Partition:
-    """The samples of the places start to stop - 1; read, a piece at a time, when asked for."""
+    """The samples of the places start to stop - 1; read, a piece at a time, when asked for.
+
+    A piece may hold samples of other places too.
+    """
 
     start: int
     stop: int
@@ -114,17 +119,19 @@ class Scatter:
             self._write_some()
 
     def _relieve(self) -> None:
-        """Write pieces while there are too many; about as much at a time as comes meanwhile, twice."""
+        """Write pieces while there are too many; what stays in memory to the end need never be written."""
         self._choose_places()
-        end = self._held - 2 * self._some
-        while self._unsaved and (self._held > self._share or (self._held > self._some and self._held > end)):
+        while self._unsaved and self._held > self._share:
             self._write_some()
 
     def _choose_places(self) -> None:
         if not self._sizes:
             # The source's own dtype bounds what a partition takes, whichever encoding is chosen in the end.
-            widest = self._encodings[0].logical_dtype.itemsize * math.prod(self._sample_shape)
-            self._places = max(1, min(self._length, self._share // (widest + 12)))
+            widest = self._encodings[0].logical_dtype.itemsize * math.prod(self._sample_shape) + 12
+            # A part of the share, where files stay few enough: what is read back takes fresh memory, which costs time.
+            least = 2 * APPENDED * (self._length * widest) // max(1, self._share)
+            room = min(self._share, max(self._share // PARTS, least))
+            self._places = max(1, min(self._length, room // widest))
             self._folder.mkdir(exist_ok=True)
 
     @property
@@ -159,10 +166,13 @@ class Scatter:
                 self._saved, self._unsaved = [], deque()
                 yield Partition(0, self._length, partial(_emptied, pieces))
                 return
-        self.save()
-        self._saved, self._room = None, np.empty(0, np.uint8)
+        held = list(self._unsaved)
+        if held:
+            self._choose_places()
+        self._saved, self._unsaved, self._room = None, deque(), np.empty(0, np.uint8)
         for number, start in enumerate(range(0, self._length, self._places)):
-            yield Partition(start, min(start + self._places, self._length), partial(self._read, number))
+            stop = min(start + self._places, self._length)
+            yield Partition(start, stop, partial(self._read, number, held))
 
     def state(self) -> dict[str, Any]:
         """Return what is needed to go on from the files, fit for JSON; `save` comes before."""
@@ -255,7 +265,14 @@ class Scatter:
         # Once it is closed, as a full disk may say so only then; `tell` would still count what was cut off.
         self._sizes[part] = begin + len(front) + values.nbytes
 
-    def _read(self, number: int) -> Iterator[Piece]:
+    def _read(self, number: int, held: list[Piece]) -> Iterator[Piece]:
+        """Yield the pieces of a partition: those in its file, and those held in memory that have samples of it."""
+        yield from self._read_file(number)
+        for piece in held:
+            if (piece.positions // self._places == number).any():
+                yield piece
+
+    def _read_file(self, number: int) -> Iterator[Piece]:
         path, size = self._path(number), self._sizes.get(number, 0)
         if not size:
             return

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from seekless.convert.append import Base
 from seekless.convert.commit import INDEX, remove
-from seekless.convert.gather import blocks_of
+from seekless.convert.gather import Block, Part, blocks_of, filled
 from seekless.convert.journal import START_OVER, FilePast, Journal, Past
 from seekless.convert.options import Options
 from seekless.convert.space import check_space
@@ -138,7 +138,7 @@ def blocks_written(passing: Passing, header: Header, how: Options) -> int:
 def write(
     passing: Passing,
     header: Header,
-    rows: Mapping[str, Iterator[npt.NDArray[Any]]],
+    rows: Mapping[str, Iterator[Part]],
     values: Mapping[str, npt.NDArray[Any]],
     how: Options,
     threads: int,
@@ -148,7 +148,7 @@ def write(
     Args:
         passing: Where, and what is there already.
         header: What the store holds; its inputs may have the codec "auto".
-        rows: The samples of each input in order, (n, *sample_shape) at a time, of the stored dtype; without those of
+        rows: The samples of each input in order, as `gather` yields them; without those of
             the blocks that `blocks_written` counts.
         values: The values of the other fields, (N, ...).
         how: How to convert.
@@ -158,7 +158,7 @@ def write(
         ConvertError: The disk lacks the space.
         ResumeError: What a stopped run has written is damaged.
     """
-    blocks: dict[str, Iterator[Buffer]] = {name: blocks_of(header.fields[name], rows[name]) for name in header.inputs}
+    blocks: dict[str, Iterator[Block]] = {name: blocks_of(header.fields[name], rows[name]) for name in header.inputs}
     if passing.past is not None and passing.past.codec is not None:  # of x alone: no other store is gone on with
         codec, why = passing.past.codec
         whys, header = {"x": why}, _coded(header, {"x": replace(header.fields["x"], codec=codec)})
@@ -190,10 +190,10 @@ def _coded(header: Header, fields: Mapping[str, Field]) -> Header:
     return replace(header, fields={**header.fields, **fields})
 
 
-def _first(field: Field, blocks: Iterator[Buffer], inputs: int) -> list[Buffer]:
+def _first(field: Field, blocks: Iterator[Block], inputs: int) -> list[Buffer]:
     """Take the blocks that a codec is tried on; of several inputs they are in memory together."""
     tried = max(1, min(TRIED_BLOCKS, TRIED_BYTES // inputs // max(1, field.block_bytes)))
-    return list(itertools.islice(blocks, tried))
+    return [filled(field, block) for block in itertools.islice(blocks, tried)]
 
 
 def _with_codec(field: Field, first: list[Buffer], threads: int, *, plain: bool) -> tuple[Field, str, float]:
@@ -224,7 +224,7 @@ def _taken(blocks: list[Buffer]) -> Iterator[Buffer]:
         yield blocks.pop()
 
 
-def _counted(blocks: Iterable[Buffer], field: Field, length: int, bar: Pass, *, samples: bool) -> Iterator[Buffer]:
+def _counted(blocks: Iterable[Block], field: Field, length: int, bar: Pass, *, samples: bool) -> Iterator[Block]:
     for number, block in enumerate(blocks):
         count = min(field.block_length, length - number * field.block_length)
         bar.add(count if samples else 0, count * field.sample_bytes)
@@ -242,7 +242,7 @@ def _parts(header: Header, how: Options) -> list[Header]:
 def _write_files(
     passing: Passing,
     header: Header,
-    blocks: Mapping[str, Iterator[Buffer]],
+    blocks: Mapping[str, Iterator[Block]],
     values: Mapping[str, npt.NDArray[Any]],
     how: Options,
     threads: int,
@@ -290,7 +290,7 @@ def _write_file(
     number: int,
     file: Path,
     header: Header,
-    blocks: Mapping[str, Iterable[Buffer]],
+    blocks: Mapping[str, Iterable[Block]],
     values: Mapping[str, npt.NDArray[Any]],
     threads: int,
 ) -> None:

@@ -95,6 +95,8 @@ class FilesAhead:
                 with the file after it.
         """
         place, self._next = self._next, self._next + 1
+        if place and not self._ahead:  # nothing was opened ahead, nor will be
+            return read_stamped(self._paths[place])
         while self._begun < min(place + 1 + self._ahead, len(self._paths)):
             self._begin()
         opened = self._open.popleft()

@@ -35,7 +35,7 @@ def create(suffix: str, path: Path, header: Header, threads: int = 0) -> StoreWr
         suffix: Its kind.
         path: The file or folder to make.
         header: What it will hold.
-        threads: Threads that compress blocks while others are written; 0 to compress in the caller's.
+        threads: Threads that fill and compress blocks while others are written; 0 to do it in the caller's.
 
     Returns:
         Its writer.
@@ -43,7 +43,7 @@ def create(suffix: str, path: Path, header: Header, threads: int = 0) -> StoreWr
     if suffix == NPY_SUFFIX:
         from seekless.store.npy_writer import NPYWriter
 
-        return NPYWriter(path, header)
+        return NPYWriter(path, header, threads)
     from seekless.store.hdf5_writer import HDF5Writer
 
     return HDF5Writer(path, header, threads)

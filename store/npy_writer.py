@@ -22,19 +22,20 @@ class NPYWriter(StoreWriter):
     Args:
         path: The folder to make.
         header: What the store holds.
+        threads: Threads that fill blocks while others are written; 0 to do it in the caller's.
 
     Raises:
         OptionError: A field is to be compressed.
     """
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path, header: Header, threads: int = 0) -> None:
         for name, field in header.fields.items():
             if field.codec != "none":
                 raise OptionError(
                     f"{path}: found the codec {field.codec} for {name}, expected none: .npy files hold plain arrays; "
                     "write a store that ends in .h5"
                 )
-        super().__init__(header)
+        super().__init__(header, threads)
         self._path = path
         path.mkdir()
         with contextlib.ExitStack() as stack:
@@ -45,8 +46,8 @@ class NPYWriter(StoreWriter):
             self._open = stack.pop_all()
         self._sizes = {name: block_sizes(field, header.length) for name, field in header.fields.items()}
 
-    def _kept(self, name: str, block: Buffer) -> Buffer:
-        return block[: int(self._sizes[name][self._next[name]])]  # an array file has no room for padding
+    def _kept(self, name: str, number: int, block: Buffer) -> Buffer:
+        return block[: int(self._sizes[name][number])]  # an array file has no room for padding
 
     def _put(self, name: str, number: int, stored: Buffer, *, coded: bool) -> int:
         del number, coded

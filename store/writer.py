@@ -15,7 +15,7 @@ from seekless.errors import OptionError
 from seekless.store.codecs import Buffer, codec_named
 from seekless.store.schema import Field, Header
 
-__all__ = ["PutBlock", "StoreWriter", "Stored", "compressed"]
+__all__ = ["Fill", "PutBlock", "StoreWriter", "Stored", "compressed"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class PutBlock:
 
 # What a block becomes: its stored bytes, their CRC-32, and whether they are compressed.
 Stored = tuple[Buffer, int, bool]
+# Writes the bytes of one block, all of them, to uint8, (block_bytes,).
+Fill = Callable[[npt.NDArray[np.uint8]], None]
+Room = npt.NDArray[np.uint8]
 
 
 def compressed(field: Field, block: Buffer) -> Stored:
@@ -74,7 +77,7 @@ class StoreWriter(ABC):
 
     Args:
         header: What the store holds.
-        threads: Threads that compress blocks while others are written; 0 to compress in the caller's.
+        threads: Threads that fill and compress blocks while others are written; 0 to do it in the caller's.
 
     Attributes:
         on_put: Called with the field's name after each block that was written.
@@ -89,9 +92,11 @@ class StoreWriter(ABC):
         self.on_put: Callable[[str, PutBlock], None] | None = None
         self._checks = {name: np.zeros(f.blocks(header.length), "<u4") for name, f in header.fields.items()}
         self._next = dict.fromkeys(header.fields, 0)
+        self._given = dict.fromkeys(header.fields, 0)  # blocks appended, of which some may still be with the threads
         self._threads = ThreadPoolExecutor(threads, "seekless-compress") if threads else None
         self._ahead = threads + 1
-        self._coming: deque[tuple[str, Future[Stored]]] = deque()
+        self._coming: deque[tuple[str, Future[Stored], Room | None]] = deque()
+        self._rooms: dict[int, list[Room]] = {}  # that no block is in, by bytes
 
     def __enter__(self) -> "StoreWriter":
         return self
@@ -115,20 +120,25 @@ class StoreWriter(ABC):
                 self._threads.shutdown(cancel_futures=True)
         self._abandon()
 
-    def append(self, name: str, block: Buffer) -> None:
+    def append(self, name: str, block: Buffer | Fill) -> None:
         """Append the next block of a field, and compress it if the field has a codec.
 
         Args:
             name: The field.
             block: The bytes of a whole block; the last one is padded with zeros. They may change once this
-                returns, unless they are read-only: those are not copied.
+                returns, unless they are read-only: those are not copied. Or what writes them where it is told to, in
+                whichever thread compresses them: such blocks take turns in the same memory, for fresh memory costs
+                more time than what is done in it.
         """
-        field = self.header.fields[name]
-        if self._threads is None or field.codec == "none":
+        field, number = self.header.fields[name], self._given[name]
+        self._given[name] += 1
+        room = self._room(field.block_bytes) if callable(block) else None
+        if self._threads is None or (field.codec == "none" and room is None):
             self._put_coming(0)
-            self._put_next(name, compressed(field, self._kept(name, block)))
+            self._put_next(name, self._stored(field, number, block, room), room)
         else:
-            self._coming.append((name, self._threads.submit(compressed, field, _lasting(block))))
+            given = block if callable(block) else _lasting(block)
+            self._coming.append((name, self._threads.submit(self._stored, field, number, given, room), room))
             self._put_coming(self._ahead)
 
     def append_stored(self, name: str, block: Stored) -> None:
@@ -138,27 +148,41 @@ class StoreWriter(ABC):
             name: The field.
             block: Its stored bytes, their CRC-32, and whether they are compressed.
         """
+        self._given[name] += 1
         self._put_coming(0)
         self._put_next(name, block)
+
+    def _room(self, size: int) -> Room:
+        free = self._rooms.get(size)
+        return free.pop() if free else np.empty(size, np.uint8)
+
+    def _stored(self, field: Field, number: int, block: Buffer | Fill, room: Room | None) -> Stored:
+        if callable(block):
+            room = np.empty(field.block_bytes, np.uint8) if room is None else room
+            block(room)
+            block = room.data
+        return compressed(field, self._kept(field.name, number, block))
 
     def _put_coming(self, left: int) -> None:
         """Write the blocks that were first handed to threads, until so many are left."""
         while len(self._coming) > left:
-            name, future = self._coming.popleft()
-            self._put_next(name, future.result())
+            name, future, room = self._coming.popleft()
+            self._put_next(name, future.result(), room)
 
-    def _put_next(self, name: str, block: Stored) -> None:
+    def _put_next(self, name: str, block: Stored, room: Room | None = None) -> None:
         stored, check, coded = block
         number = self._next[name]
         offset = self._put(name, number, stored, coded=coded)
         self._checks[name][number] = check
         self._next[name] += 1
+        if room is not None:
+            self._rooms.setdefault(room.nbytes, []).append(room)
         if self.on_put is not None:
             self.on_put(name, PutBlock(number, offset, len(stored), check, coded))
 
-    def _kept(self, name: str, block: Buffer) -> Buffer:
-        """Return what is stored of the next block of a field."""
-        del name
+    def _kept(self, name: str, number: int, block: Buffer) -> Buffer:
+        """Return what is stored of a block of a field; in any thread."""
+        del name, number
         return block
 
     @abstractmethod

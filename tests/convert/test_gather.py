@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seekless.convert.gather import blocks_of, gather
+from seekless.convert.gather import blocks_of, filled, gather, in_one
 from seekless.convert.narrow import candidates
 from seekless.convert.scatter import Partition, Piece
+from seekless.errors import ConvertError
 from seekless.store.encoding import Encoding
 from seekless.store.schema import Field
 
@@ -36,7 +37,8 @@ def test_parts_of_any_sizes_become_whole_blocks(cut):
     block, length, shape, edges, dtype = cut
     values = (np.arange(length * int(np.prod(shape))) % 250 + 1).reshape(length, *shape).astype(dtype)
     parts = [values[start:stop] for start, stop in itertools.pairwise(edges)]
-    blocks = [bytes(stored) for stored in blocks_of(field(block, shape, dtype), parts)]
+    whole = field(block, shape, dtype)
+    blocks = [bytes(filled(whole, stored)) for stored in blocks_of(whole, parts)]
     assert len(blocks) == -(-length // block)
     assert {len(stored) for stored in blocks} <= {block * values[:1].nbytes}
     assert b"".join(blocks) == values.tobytes() + bytes((len(blocks) * block - length) * values[:1].nbytes)
@@ -48,7 +50,8 @@ def test_no_samples_no_blocks():
 
 
 def test_the_last_block_holds_nothing_of_the_one_before():
-    assert [bytes(stored) for stored in blocks_of(field(4), [np.arange(1, 6, dtype="u1")])] == [
+    blocks = blocks_of(field(4), [np.arange(1, 6, dtype="u1")])
+    assert [bytes(filled(field(4), stored)) for stored in blocks] == [
         b"\1\2\3\4",
         b"\5\0\0\0",
     ]
@@ -65,7 +68,8 @@ def partition(start, stop, pieces) -> Partition:
 def gathered(partitions, encoding, kept=None, shape=()):
     whole = Field("x", shape, encoding, 2)
     length = partitions[-1].stop
-    return list(gather(partitions, whole, np.ones(length, bool) if kept is None else np.array(kept, bool)))
+    parts = gather(partitions, whole, np.ones(length, bool) if kept is None else np.array(kept, bool))
+    return [in_one(part, whole) for part in parts]
 
 
 @pytest.mark.parametrize("chosen", ["uint16 / 65535", "float64"])
@@ -108,3 +112,43 @@ def test_places_without_a_sample_are_closed_up():
 
     rows = gathered(parts(), encoding, [1, 0, 1, 0, 0, 0, 1])
     assert [part.tolist() for part in rows] == [[5, 7], [8]]
+
+
+LONG = 4096
+
+
+@given(cut=cuts(), data=st.data())
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_large_samples_come_into_blocks_from_where_they_are(cut, data):
+    """Whatever pieces they came in, which of them hold samples of several partitions, and where a run goes on."""
+    block, length, _, edges, _ = cut
+    whole = field(block, (LONG,))
+    values = np.random.default_rng(length).integers(1, 256, (length, LONG), np.uint8)
+    order = np.random.default_rng(block).permutation(length)
+    sources = [piece(places, values[places], whole.encoding) for places in np.array_split(order, 3) if len(places)]
+    kept = np.array(data.draw(st.lists(st.booleans(), min_size=length, max_size=length)), bool)
+    first = data.draw(st.integers(0, int(np.count_nonzero(kept))))
+    partitions = [partition(start, stop, sources) for start, stop in itertools.pairwise(edges) if stop > start]
+    blocks = b"".join(filled(whole, one) for one in blocks_of(whole, gather(partitions, whole, kept, first)))
+    expected = values[kept][first:].tobytes()
+    assert blocks[: len(expected)] == expected
+    assert blocks[len(expected) :] == bytes(-len(expected) % (block * LONG))
+
+
+@pytest.mark.parametrize("shape", [(), (LONG,)], ids=["small", "large"])
+def test_a_piece_of_several_partitions_is_widened_where_it_is_wanted(shape):
+    one, other = ENCODINGS["uint8 / 255"], ENCODINGS["float64"]
+    values = np.broadcast_to(np.arange(6).reshape(-1, *(1 for _ in shape)) / 255, (6, *shape))
+    sources = [piece(np.array([5, 0, 3, 1, 4, 2]), one.encode(values[[5, 0, 3, 1, 4, 2]]), one)]
+    parts = gathered([partition(0, 2, sources), partition(2, 6, sources)], other, shape=shape)
+    assert [len(part) for part in parts] == [2, 4]
+    assert np.concatenate(parts).tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize("shape", [(), (LONG,)], ids=["small", "large"])
+def test_a_place_without_a_sample(shape):
+    encoding = ENCODINGS["uint8"]
+    with pytest.raises(ConvertError, match=r"found 1 samples missing of places 0 to 2, expected all; the source chan"):
+        gathered(
+            [partition(0, 3, [piece(np.array([2, 0]), np.ones((2, *shape), "u1"), encoding)])], encoding, None, shape
+        )

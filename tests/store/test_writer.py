@@ -186,3 +186,55 @@ def test_what_has_no_values_is_refused(path, length, shape, message):
     with pytest.raises(OptionError, match=message):
         create(suffix_of(path), path, Header(length, {"x": x}, True, 0, "by hand"))
     assert not path.exists()
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_blocks_that_are_filled_where_they_are_wanted(tmp_path, codec, threads, same_open_files):
+    append_packed(tmp_path / "bytes.h5", 0, codec)
+    rooms = set()
+
+    def filler(number):
+        def fill(room):
+            rooms.add(room.ctypes.data)
+            room[:] = (PICTURE + number).astype(np.uint8) if number % 7 else RANDOM[number]
+
+        return fill
+
+    with create(".h5", tmp_path / "filled.h5", packed(codec), threads) as writer:
+        for number in range(25):
+            writer.append("x", filler(number))
+        for number in range(5):
+            writer.append("y", np.arange(100 * number, 100 * number + 100).tobytes())
+    assert (tmp_path / "filled.h5").read_bytes() == (tmp_path / "bytes.h5").read_bytes()
+    assert 1 <= len(rooms) <= threads + 2  # used again and again
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_blocks_of_plain_arrays_are_filled_likewise(tmp_path, threads, same_open_files):
+    def filler(text):
+        def fill(room):
+            room[:] = list(text)
+
+        return fill
+
+    with create(".npy.d", tmp_path / "a.npy.d", seven(), threads) as writer:
+        for text in (b"abc", b"def", b"g\0\0"):
+            writer.append("x", filler(text))
+    assert np.load(tmp_path / "a.npy.d" / "x.npy").tobytes() == b"abcdefg"
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_an_error_while_a_block_is_filled_ends_the_writing(path, threads, same_open_files):
+    def fill(room):
+        raise MemoryError("no memory to fill")
+
+    def append_filled():
+        with create(suffix_of(path), path, seven(), threads) as writer:
+            for _ in range(3):
+                writer.append("x", fill)
+
+    with pytest.raises(MemoryError, match="no memory to fill"):
+        append_filled()
+    with pytest.raises(StoreFormatError, match="found"):
+        read_store(path)
