@@ -18,6 +18,7 @@ from seekless.loader.sequence import StoreSequence
 from seekless.store.schema import nearest
 from seekless.store.store import Split, Store
 from seekless.store.store import open as open_store
+from seekless.train.blocks import draw_parts
 from seekless.train.options import Options
 from seekless.train.shapes import SampleShape, of_store
 from seekless.train.targets import Targets
@@ -149,7 +150,7 @@ def _store_data(path: str, options: Options) -> Data:
         raise OptionError(
             f"--class-weight: found weights of samples in {path}, expected none beside it: Keras takes one of the two"
         )
-    splits = _splits(path, store, options)
+    splits, warning = _splits(path, store, options)
     length = sum(stop - start for start, stop in store.ranges(splits[0]))
     described = {"samples": len(store), "shuffled": header.shuffled, "seed": header.seed, "checksum": checksum(store)}
     return Data(
@@ -164,12 +165,26 @@ def _store_data(path: str, options: Options) -> Data:
         open_parts=partial(_store_parts, store, options, splits),
         train_bytes=length * header.sample_bytes,
         compressed=any(one.codec != "none" for one in x),
-        warning="" if header.shuffled else _unshuffled(path),
+        warning=warning,
     )
 
 
-def _splits(path: str, store: Store, options: Options) -> Sequence[Split]:
-    """Return the train, validation and test part of a store; of one that has grown, from each of its portions."""
+def _splits(path: str, store: Store, options: Options) -> tuple[Sequence[Split], str]:
+    """Return the train, validation and test part of a store, and what the user should know of them."""
+    header, tested = store.header, options.test_fraction
+    if header.shuffled:
+        return _cut(path, store, options), ""
+    if not header.parts and (tested is not None or not header.boundaries):
+        share = DEFAULT_TEST_FRACTION if tested is None else tested
+        drawn = draw_parts(store, share, options.validation_fraction or 0.0, options.seed)
+        if drawn is not None:
+            warning = f"{drawn.text}, drawn by --seed {options.seed}, are held out whole"
+            return (drawn.train, drawn.validation, drawn.test), _unshuffled(path, warning)
+    return _cut(path, store, options), _unshuffled(path, "the part held out may differ in kind from what is trained on")
+
+
+def _cut(path: str, store: Store, options: Options) -> Sequence[Split]:
+    """Cut a store at its end, or as it is recorded; one that has grown, each of its portions."""
     header = store.header
     if not header.portions:
         return _edges(path, len(store), options, header.boundaries)
@@ -221,11 +236,8 @@ def _store_parts(store: Store, options: Options, splits: Sequence[Split], one_ho
     )
 
 
-def _unshuffled(path: str) -> str:
-    return (
-        f"{path}: its samples are not shuffled, so the part held out may differ in kind from what is trained on; "
-        "convert it again to shuffle it"
-    )
+def _unshuffled(path: str, so: str) -> str:
+    return f"{path}: its samples are not shuffled, so {so}; convert it again to shuffle it"
 
 
 def checksum(store: Store) -> str:

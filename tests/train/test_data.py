@@ -1,5 +1,7 @@
 """Which samples are trained on and which are tested on."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -135,10 +137,54 @@ def test_class_targets_come_as_rows_where_asked(numbered, tiny_csv):
             assert part[0][1].shape[1:] == (data.targets.class_count,)
 
 
+@pytest.mark.parametrize(
+    ("count", "options", "blocks"),
+    [(130, {}, (17, 0, 2)), (130, {"validation_fraction": 0.2}, (14, 3, 2)), (14, {"test_fraction": 0.99}, (1, 0, 1))],
+    ids=["a tenth", "also to validate", "one is left to train on"],
+)
+def test_of_a_store_that_is_not_shuffled_whole_blocks_are_held_out(numbered, count, options, blocks):
+    path = str(numbered(count, shuffled=False))
+    parts = opened(Options(path, seed=3, **options))
+    held = [[] if part is None else numbers(part) for part in (parts.train, parts.validation, parts.test)]
+    of_blocks = [{number // 7 for number in part} for part in held]
+    assert tuple(map(len, of_blocks)) == blocks
+    assert sorted(number for part in held for number in part) == list(range(count))
+    assert sum(map(len, of_blocks)) == -(-count // 7)
+    assert held[2] == sorted(held[2])
+
+
+def test_the_seed_draws_the_blocks_that_are_held_out(numbered):
+    path = str(numbered(shuffled=False))
+    tested = [
+        numbers(opened(Options(path, seed=seed, epochs=epochs)).test) for seed, epochs in ((3, 5), (3, 9), (4, 5))
+    ]
+    assert tested[0] == tested[1] != tested[2]
+
+
 def test_a_store_that_is_not_shuffled_is_pointed_out(numbered):
-    warning = open_data(Options(str(numbered(shuffled=False)))).warning
-    assert "data.h5: its samples are not shuffled" in warning
-    assert open_data(Options(str(numbered()))).warning == ""
+    def warning(count=130, fraction=None, **others) -> str:
+        return open_data(Options(str(numbered(count, **others)), validation_fraction=fraction)).warning
+
+    begin = "data.h5: its samples are not shuffled, so"
+    assert f"{begin} of its 19 blocks 2 to test, drawn by --seed 0, are held out whole; " in warning(shuffled=False)
+    assert "19 blocks 2 to test and 2 to validate, drawn" in warning(shuffled=False, fraction=0.1)
+    for few in (warning(13, block=13, shuffled=False), warning(14, 0.5, shuffled=False)):
+        assert f"{begin} the part held out may differ in kind from what is trained on" in few
+    assert "may differ in kind" in warning(shuffled=False, boundaries=(100, 130))
+    assert warning() == ""
+
+
+def test_of_fewer_blocks_than_parts_the_end_is_held_out(numbered):
+    assert numbers(opened(Options(str(numbered(20, block=20, shuffled=False)))).test) == [18, 19]
+    recorded = numbered(shuffled=False, boundaries=(100, 130), name="recorded.h5")
+    assert numbers(opened(Options(str(recorded))).test) == list(range(100, 130))
+
+
+def test_what_is_told_counts_though_parts_are_recorded(numbered):
+    path = str(numbered(shuffled=False, boundaries=(100, 130)))
+    test = numbers(opened(Options(path, test_fraction=0.5)).test)
+    assert 60 <= len(test) <= 70
+    assert test != list(range(130 - len(test), 130))
 
 
 def test_the_checksum_of_files_tells_their_names_and_targets_apart(tiny_csv):
@@ -196,14 +242,19 @@ def test_large_values_are_pointed_out(tmp_path, highest, advice):
     assert bool(hint) == bool(advice)
 
 
-def test_a_store_that_has_grown_is_split_in_each_of_its_portions(tmp_path):
-    (tmp_path / "data").mkdir()
-    for first, last in ((0, 100), (100, 140)):
+def grow(tmp_path, *ends, **options) -> seekless.Store:
+    """Make a store of samples that are their numbers, which has grown to each of the ends."""
+    (tmp_path / "data").mkdir(exist_ok=True)
+    for first, last in itertools.pairwise((0, *ends)):
         for number in range(first, last):
-            np.savetxt(tmp_path / f"data/{number}.csv", [[number]])
-        (tmp_path / "data/target.csv").write_text("".join(f"{n},{n % 2}\n" for n in range(last)))
-        seekless.pack(tmp_path / "data", tmp_path / "data.h5", append=True, workers=0, progress=False)
-    store = seekless.open(tmp_path / "data.h5")
+            np.savetxt(tmp_path / f"data/{number:05}.csv", [[number]])
+        (tmp_path / "data/target.csv").write_text("".join(f"{n:05},{n % 2}\n" for n in range(last)))
+        seekless.pack(tmp_path / "data", tmp_path / "data.h5", append=True, workers=0, progress=False, **options)
+    return seekless.open(tmp_path / "data.h5")
+
+
+def test_a_store_that_has_grown_is_split_in_each_of_its_portions(tmp_path):
+    store = grow(tmp_path, 100, 140)
 
     def portions(sequence) -> list[int]:
         found = np.concatenate([np.asarray(x).reshape(-1) for x, _ in sequence])
@@ -217,3 +268,28 @@ def test_a_store_that_has_grown_is_split_in_each_of_its_portions(tmp_path):
     assert parts.train.class_weights() == pytest.approx(weights)
     data = open_data(Options(store=str(store.path), test_fraction=0.5))
     assert [portions(part) for part in (data.open_parts(False).train, data.open_parts(False).test)] == [[50, 20]] * 2
+
+
+def test_of_each_portion_that_is_not_shuffled_blocks_are_held_out_for_good(tmp_path):
+    def tested(*ends) -> list[int]:
+        store = grow(tmp_path, *ends, shuffle=False)
+        parts = opened(Options(store=str(store.path), test_fraction=0.25))
+        train, test = ([int(x) for batch, _ in part for x in batch.reshape(-1)] for part in (parts.train, parts.test))
+        assert sorted(train + test) == list(range(ends[-1]))
+        return test
+
+    before = tested(100)
+    after = tested(100, 140, 141)
+    assert len(before) == 24  # in blocks of two
+    assert [number for number in after if number < 100] == before
+    assert len(after) == 24 + 9  # in blocks of three, and none of the one sample that came last
+
+
+def test_of_several_inputs_the_same_blocks_are_held_out(tmp_path):
+    n = np.arange(128)
+    seekless.write(tmp_path / "data.h5", x={"a": n, "b": np.stack([n, n], 1)}, y=n % 2, shuffle=False, progress=False)
+    parts = opened(Options(store=str(tmp_path / "data.h5")))
+    seen = {name: np.concatenate([x[name].reshape(len(x[name]), -1)[:, 0] for x, _ in parts.test]) for name in "ab"}
+    assert seen["a"].tolist() == seen["b"].tolist()
+    assert len(seen["a"]) == 12
+    assert {number % 2 for number in seen["a"].tolist()} == {0, 1}
