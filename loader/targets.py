@@ -54,7 +54,7 @@ class Targets:
         if (line.stop - line.start) * field.sample_bytes > KEPT_BYTES:
             return field.encoding.decode(read_ranges(self._reader, ranges))
         if self._kept is None:
-            self._kept = field.encoding.decode(self._reader.read(line.ranges))
+            self._kept = field.encoding.decode(read_ranges(self._reader, line.ranges))
         values: npt.NDArray[Any] = self._kept[line.places(numbers(ranges)) - line.start]
         return values
 
@@ -78,10 +78,11 @@ def class_counts(store: Store, ranges: Sequence[tuple[int, int]]) -> npt.NDArray
     reader = store.reader("y")
     counts = np.zeros(store.header.class_count, np.int64)
     step = max(1, COUNTED_BYTES // reader.table.field.sample_bytes)
-    for start, stop in ranges:
-        for first in range(start, stop, step):
-            classes = reader.table.field.encoding.decode(reader.read([(first, min(first + step, stop))]))
-            counts += np.bincount(classes.astype(np.int64), minlength=len(counts))
+    line = Line(tuple(ranges))
+    for first in range(line.start, line.stop, step):
+        pairs = line.pairs([(first, min(first + step, line.stop))])
+        classes = reader.table.field.encoding.decode(read_ranges(reader, pairs))
+        counts += np.bincount(classes.astype(np.int64), minlength=len(counts))
     return counts
 
 

@@ -18,6 +18,7 @@ from seekless.train.ending import errors_of, shown_end
 from seekless.train.folder import Log, new_run_folder, write_config
 from seekless.train.lock import in_use
 from seekless.train.loops import train_epochs
+from seekless.train.mixing import mixing_of
 from seekless.train.options import Options
 from seekless.train.past import Past
 from seekless.train.progress import Progress
@@ -47,11 +48,13 @@ def train_model(options: Options) -> Result:
     data = _opened(options)
     with precision(mixed=options.mixed_precision):
         model, parts = _built(options, data)
+        mixing = mixing_of(parts.train)
         folder = new_run_folder(Path(options.out), options.name or data.name, exact=options.name is not None)
         with in_use(folder):
             log = Log(folder, quiet=options.quiet)
             write_config(folder, _config(options, data, parts))
             _introduce(options, data, parts, model, log)
+            mixing.tell(log)
             return _trained(Run(folder, options, model, data, parts, log))
 
 
