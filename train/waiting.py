@@ -143,14 +143,16 @@ def advice(spent: Spent, *, loose: bool, compressed: bool, part_bytes: int, wind
     if loose:
         return f"{waits}: convert the files to a store and train with --store"
     helps = []
-    if part_bytes > window_bytes:
-        helps.append(f"--window-bytes {part_bytes}, if memory holds twice that, reads the part once for all epochs")
+    kept = part_bytes <= 2 * window_bytes  # as the loader does, for which two windows are in memory anyhow
+    if not kept:
+        enough = -(-part_bytes // 2)
+        helps.append(f"--window-bytes {enough}, if memory holds twice that, reads the part once for all epochs")
     if spent.disk_bytes:
         if not compressed:
             helps.append("a store converted with --compression auto has fewer bytes to read")
         helps.append("a faster disk gives more")
         return f"{waits}, and reads from disk: " + "; ".join(helps)
-    if compressed and part_bytes > window_bytes:
+    if compressed and not kept:
         if workers < CORES:
             helps.append(f"--workers {workers + 1} decompresses in that many threads")
         helps.append("a store converted with --compression lz4 or none has less to decode")

@@ -104,20 +104,21 @@ def test_what_is_said_would_help():
     assert helps(slow, loose=True).endswith("20% of the time: convert the files to a store and train with --store")
     assert "--compression auto" in helps(slow)
     assert "--window-bytes" not in helps(slow)
-    assert "--window-bytes 30," in helps(slow, part_bytes=30)
+    assert "--window-bytes" not in helps(slow, part_bytes=40)  # two windows are kept
+    assert "--window-bytes 21," in helps(slow, part_bytes=41)
     assert "compression" not in helps(slow, compressed=True)
     cached = Spent(100, 10.0, 2.0, 0)
     assert "nothing comes from disk: a larger --batch-size" in helps(cached, compressed=True)
-    packed = helps(cached, compressed=True, part_bytes=30)  # else it is decoded once and kept
+    packed = helps(cached, compressed=True, part_bytes=50)  # else it is decoded once and kept
     assert "--compression lz4 or none has less to decode" in packed
-    assert "--workers" not in helps(cached, part_bytes=30)
+    assert "--workers" not in helps(cached, part_bytes=50)
 
 
 def test_threads_are_worth_naming_as_far_as_there_are_cores(monkeypatch):
     monkeypatch.setattr(waiting, "CORES", 2)
     cached = Spent(100, 10.0, 2.0, 0)
-    assert "--workers 2 decompresses" in helps(cached, compressed=True, part_bytes=30)
-    assert "--workers" not in helps(cached, compressed=True, part_bytes=30, workers=2)
+    assert "--workers 2 decompresses" in helps(cached, compressed=True, part_bytes=50)
+    assert "--workers" not in helps(cached, compressed=True, part_bytes=50, workers=2)
 
 
 def test_the_system_counts_what_is_read_or_nothing_is_said(monkeypatch, tmp_path):
