@@ -9,9 +9,9 @@ import click
 
 from seekless.command import run
 from seekless.convert.cli_look import info, preview, verify
+from seekless.convert.cli_options import run_options, store_options
 from seekless.convert.cli_stores import extract, merge, shuffle
 from seekless.decoding_options import csv_options, image_options, target_options, together
-from seekless.parameters import ByteSize
 
 __all__ = ["convert", "main"]
 
@@ -31,7 +31,6 @@ def convert() -> None:
 
 # As in seekless.convert.options; written here so that --help need not wait for NumPy.
 DTYPES = ("auto", "uint8", "int8", "uint16", "int16", "float16", "float32", "float64")
-CODECS = ("none", "zstd", "lz4", "gzip", "blosc2", "auto")
 
 _common_options = together(
     target_options,
@@ -53,9 +52,6 @@ _common_options = together(
         show_default=True,
         help="List bad samples and stop, or leave them out.",
     ),
-    click.option(
-        "--memory", type=ByteSize(), default="1GiB", show_default=True, help="For samples; more goes through files."
-    ),
     click.option("--workers", type=int, metavar="N", help="Worker processes.  [default: one a core]"),
     click.option(
         "--dtype",
@@ -65,22 +61,11 @@ _common_options = together(
         help="Stored; auto: the smallest that gives every value back bit for bit.",
     ),
     click.option("--lossy", is_flag=True, help="With --dtype: keep the nearest where a value does not fit."),
-    click.option(
-        "--compression",
-        type=click.Choice(CODECS),
-        default="auto",
-        show_default=True,
-        help="Of blocks; auto: the shortest epochs on a spinning disk.",
-    ),
-    click.option("--block-bytes", type=ByteSize(), metavar="SIZE", help="Of a block at most.  [default: up to 8 MiB]"),
-    click.option("--shard-bytes", type=ByteSize(), metavar="SIZE", help="Spread STORE over files of this size."),
-    click.option("--temp", metavar="DIR", help="For passing files, of data past --memory.  [default: beside STORE]"),
+    store_options("STORE"),
     click.option("--resume", is_flag=True, help="Go on with what a stopped run of the same command has done."),
     click.option("--save-every", default=20.0, show_default=True, metavar="SECONDS", help="Save work for --resume."),
-    click.option("--overwrite", is_flag=True, help="Replace STORE if it exists."),
     click.option("--append", is_flag=True, help="Add to STORE what it does not hold yet, as it was made."),
-    click.option("--quiet", is_flag=True, help="No progress bar, no summary."),
-    click.option("--debug", is_flag=True, help="Show the traceback of an error."),
+    run_options,
 )
 
 _HELP = {

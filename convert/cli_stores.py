@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from seekless.decoding_options import together
-from seekless.parameters import ByteSize
+from seekless.convert.cli_options import memory_option, run_options, store_options
 
 __all__ = ["extract", "merge", "shuffle"]
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-# As in seekless.store.codecs; written here so that --help need not wait for NumPy.
-CODECS = ("none", "zstd", "lz4", "gzip", "blosc2", "auto")
-
-_memory_option = click.option(
-    "--memory", type=ByteSize(), default="1GiB", show_default=True, help="For samples; more goes through files."
-)
-_temp_option = click.option("--temp", metavar="DIR", help="For passing files, of data past --memory.")
-_run_options = together(
-    click.option("--quiet", is_flag=True, help="No progress bar, no summary."),
-    click.option("--debug", is_flag=True, help="Show the traceback of an error."),
-)
-_store_options = together(
-    _memory_option,
-    _temp_option,
-    click.option(
-        "--compression",
-        type=click.Choice(CODECS),
-        default="auto",
-        show_default=True,
-        help="Of blocks; auto: the shortest epochs on a spinning disk.",
-    ),
-    click.option("--block-bytes", type=ByteSize(), metavar="SIZE", help="Of a block at most.  [default: up to 8 MiB]"),
-    click.option("--shard-bytes", type=ByteSize(), metavar="SIZE", help="Spread OUT over files of this size."),
-    click.option("--overwrite", is_flag=True, help="Replace OUT if it exists."),
-    _run_options,
-)
 
 
 @contextmanager
@@ -56,7 +26,8 @@ def _nothing_left(out: str) -> Iterator[None]:
 @click.argument("store")
 @click.argument("out")
 @click.option("--seed", type=int, help="Draws the order; the same seed, the same bytes.  [default: STORE's + 1]")
-@_store_options
+@store_options("OUT")
+@run_options
 def shuffle(store: str, out: str, *, quiet: bool, debug: bool, **options: Any) -> None:
     """Write STORE to OUT in a new random order.
 
@@ -78,7 +49,8 @@ def shuffle(store: str, out: str, *, quiet: bool, debug: bool, **options: Any) -
 @click.argument("out")
 @click.option("--prefix", is_flag=True, help="Put the name of its store before each key: a/7.csv for a sample of a.h5.")
 @click.option("--seed", default=0, show_default=True, help="Draws the random order; the same seed, the same bytes.")
-@_store_options
+@store_options("OUT")
+@run_options
 def merge(stores: tuple[str, ...], out: str, *, quiet: bool, debug: bool, **options: Any) -> None:
     """Join two or more stores to OUT, in a random order.
 
@@ -98,8 +70,8 @@ def merge(stores: tuple[str, ...], out: str, *, quiet: bool, debug: bool, **opti
 @click.command()
 @click.argument("store")
 @click.argument("folder")
-@_memory_option
-@_run_options
+@memory_option
+@run_options
 def extract(store: str, folder: str, *, quiet: bool, debug: bool, **options: Any) -> None:
     """Write the samples of STORE back as files to a new FOLDER.
 

@@ -22,6 +22,7 @@ ARROWS = {
 COMMANDS = {
     "convert/cli.py",
     "convert/cli_look.py",
+    "convert/cli_options.py",
     "convert/cli_stores.py",
     "core/decoding_options.py",
     "train/cli.py",
