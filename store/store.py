@@ -65,7 +65,7 @@ class Store:
             *(["weights of samples"] if "sample_weight" in self.tables else []),
             *([f"{header.class_count:,} classes"] if header.class_count else []),
             (f"shuffled with seed {header.seed}" if header.shuffled else "in the source's order")
-            + (f" within {len(header.portions):,} parts" if header.portions else ""),
+            + (f" within {len(header.portions):,} portions" if header.portions else ""),
         ]
         return f"Store({str(self.path)!r}: {', '.join(facts)})"
 

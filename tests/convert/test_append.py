@@ -578,13 +578,14 @@ class TestAfterwards:
         first(data(0, 40), store, test_fraction=0.25)
         append(data(40, 60), store)
         description = describe(seekless.open(store))
-        assert "60, shuffled: within parts, seed 0; 2 parts that were converted one after the other (40 + 20)" in str(
-            description
+        assert (
+            "60, shuffled: within portions, seed 0; 2 portions that were converted one after the other (40 + 20)"
+            in str(description)
         )
-        assert description.as_dict()["shuffled"] == "within parts"
+        assert description.as_dict()["shuffled"] == "within portions"
         assert description.as_dict()["portions"] == [40, 20]
         assert description.as_dict()["parts"] == {"train": 45, "test": 15}
-        assert "shuffled with seed 0 within 2 parts" in repr(seekless.open(store))
+        assert "shuffled with seed 0 within 2 portions" in repr(seekless.open(store))
 
     def test_shuffled_in_place_its_shards_are_gone(self, data, store):
         from seekless.convert.rewrite import shuffle
