@@ -1,11 +1,7 @@
 """A store as a Keras dataset."""
 
-import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -14,12 +10,12 @@ import keras
 from seekless.errors import MissingExtraError, OptionError
 from seekless.loader.asking import asks_keras, steps_of_epoch, takes_endless, warn_of_prediction
 from seekless.loader.batches import BatchMaker
+from seekless.loader.feed import Feed
 from seekless.loader.mixing import Description, describe
 from seekless.loader.options import WINDOW_BYTES, BatchOptions
-from seekless.loader.passes import Passes, Place
+from seekless.loader.passes import Place
 from seekless.loader.state import State
 from seekless.loader.targets import class_weights
-from seekless.loader.transform import Batch
 from seekless.store.store import Split, Store
 from seekless.store.store import open as open_store
 
@@ -112,18 +108,21 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             verify=verify,
             cache_bytes=cache_bytes,
         )
-        self._maker = BatchMaker(
-            self.store, options, min(workers, max_queue_size) if use_multiprocessing else 0, workers
-        )
-        self._passes = Passes(self._maker.steps)
+        processes = min(workers, max_queue_size) if use_multiprocessing else 0
+        self._feed = Feed(BatchMaker(self.store, options, processes, workers))
         self._warned = False  # of a prediction in a random order
-        self._stream: Iterator[Batch] | None = None
-        self._stream_at = (0, 0)  # epoch and step of the batch that the stream gives next
-        self.error: BaseException | None = None  # of the last request; TensorFlow passes on no more than its text
-        self._begin_process()
 
     def __len__(self) -> int:
-        return self._passes.length
+        return self._feed.passes.length
+
+    @property
+    def _maker(self) -> BatchMaker:
+        return self._feed.maker
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why the last request failed; None where it did not. TensorFlow passes on no more than its text."""
+        return self._feed.error
 
     @property
     def num_batches(self) -> int | None:
@@ -134,12 +133,13 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         frame = sys._getframe(1)
         if self._maker.options.shuffle and not self._warned:
             self._warned = warn_of_prediction(frame, self._maker.options.shuffle)
-        with self._alone():
+        passes = self._feed.passes
+        with self._feed.alone():
             steps = steps_of_epoch(frame, self)
             if steps is not None:
-                self._passes.cut(steps)
-            self._passes.ask()
-            return None if self._passes.endless and takes_endless(frame) else self._passes.length
+                passes.cut(steps)
+            passes.ask()
+            return None if passes.endless and takes_endless(frame) else passes.length
 
     @property
     def samples(self) -> int:
@@ -183,28 +183,28 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         if index < 0 or not known:
             raise IndexError(f"found batch {index}, expected 0 to {self._maker.steps - 1}")
         if self._maker.options.shuffle or keras_asks:
-            return self._given(self._next)
-        return self._given(partial(self._batch, 0, index))
+            return self._feed.next()
+        return self._feed.at((0, index))
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches of an epoch: the rest of one after `restore`, else the next one whole."""
-        with self._alone():
-            epoch, first = self._passes.loop()
+        with self._feed.alone():
+            epoch, first = self._feed.passes.loop()
         for step in range(first, self._maker.steps):
             if self._maker.options.shuffle:
-                yield self._given(self._next)
+                yield self._feed.next()
             else:  # by number, so that two loops side by side do not take batches from each other
-                yield self._given(partial(self._numbered, (epoch, step)))
+                yield self._feed.use((epoch, step))
 
     def on_epoch_begin(self) -> None:
         """Note that Keras announces an epoch."""
-        with self._alone():
-            self._passes.begin()
+        with self._feed.alone():
+            self._feed.passes.begin()
 
     def on_epoch_end(self) -> None:
         """Note that Keras says the epoch is over."""
-        with self._alone():
-            self._passes.end()
+        with self._feed.alone():
+            self._feed.passes.end()
 
     def state(self) -> State:
         """Return the place after the last batch that was given out, to be restored later.
@@ -212,8 +212,8 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         In `fit` Keras takes batches some steps before it trains on them: use `seekless.SaveState`, which counts steps
         that are finished.
         """
-        with self._alone():
-            return self.state_at(*self._passes.position)
+        with self._feed.alone():
+            return self.state_at(*self._feed.passes.position)
 
     def restore(self, state: State) -> None:
         """Go on where a state was taken: with exactly the batches that had not been used.
@@ -227,12 +227,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         Raises:
             OptionError: The state stands amid an epoch whose batches are others than those of this Sequence.
         """
-        state.check(self._maker.described, self._maker.steps)
-        with self._alone():
-            if state.seed != self._maker.options.seed:
-                self._maker = self._maker.with_seed(state.seed)
-            self._stream = None
-            self._passes.restart((state.epoch, state.steps))
+        self._feed.restore(state)
 
     def to_tf_dataset(self) -> Any:
         """Return the same batches as a `tf.data.Dataset`, which hands stored values on to TensorFlow to scale them.
@@ -245,7 +240,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         """
         from seekless.loader.tensorflow import dataset
 
-        return dataset(self._maker, len(self), self._begin_pass, self._note)
+        return dataset(self._maker, len(self), self._feed.begin_pass, self._feed.note)
 
     def to_torch(self) -> Any:
         """Return the same batches as a `torch.utils.data.IterableDataset`, for a DataLoader with `batch_size=None`.
@@ -267,25 +262,12 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             ) from error
         return StoreDataset(self._maker, self.upcoming)
 
-    def _begin_pass(self) -> tuple[BatchMaker, Place]:
-        """Give an epoch to someone who makes its batches himself."""
-        with self._alone():
-            self.error = None
-            epoch, step = self._passes.upcoming
-            self._passes.restart((epoch + 1, 0))
-            return self._maker, (epoch, step)
-
-    def _note(self, error: BaseException) -> None:
-        self.error = error
-
     def close(self) -> None:
         """Stop reading ahead, and free what was read; the next request begins to read again where it stands.
 
         A training that was interrupted leaves a window waiting, which Keras may hold on to.
         """
-        with self._alone():
-            self._stream = None
-            self._maker.forget()
+        self._feed.close()
 
     def state_at(self, epoch: int, steps: int) -> State:
         """Return the state of a place.
@@ -299,60 +281,10 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
     @property
     def upcoming(self) -> Place:
         """The place, (epoch, step), at which a pass begins that begins now."""
-        with self._alone():
-            return self._passes.upcoming
+        with self._feed.alone():
+            return self._feed.passes.upcoming
 
     @property
     def steps(self) -> int:
         """Batches in a whole epoch; `len` is the rest of one after `restore`."""
         return self._maker.steps
-
-    def _given(self, take: Callable[[], Batch]) -> Any:
-        with self._alone():
-            batch = take()
-        return batch if len(batch) > 1 else batch[0]
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other threads out."""
-        if self._process != os.getpid():
-            self._begin_process()
-        with self._lock:
-            yield
-
-    def _next(self) -> Batch:
-        return self._batch(*self._passes.request())
-
-    def _numbered(self, place: Place) -> Batch:
-        batch = self._batch(*place)
-        self._passes.use(place)
-        return batch
-
-    def _batch(self, epoch: int, step: int) -> Batch:
-        if self._stream is None or self._stream_at != (epoch, step):
-            self._stream = self._maker.epoch(epoch, step)
-        try:
-            batch = next(self._stream)
-        except BaseException as error:
-            self._stream, self.error = None, error
-            raise
-        self.error = None
-        self._stream_at = (epoch, step + 1)
-        if step + 1 == self._maker.steps:
-            # Ends its thread and frees its window now: TensorFlow keeps every dataset it was given for good.
-            self._stream = None
-        return batch
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A thread that reads ahead and a lock cannot be pickled; a copy opens its own.
-        return {**self.__dict__, "_stream": None, "_lock": None, "error": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._begin_process()
-
-    def _begin_process(self) -> None:
-        """Begin in a new process, also a fork: the thread that reads ahead did not come along."""
-        self._stream = None
-        self._lock = threading.Lock()
-        self._process = os.getpid()

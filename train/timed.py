@@ -36,7 +36,7 @@ class TimedStore(StoreSequence):
     def __getitem__(self, index: int) -> Any:
         """Return the next batch."""
         asked = time.perf_counter()
-        batch = self._given(self._next)
+        batch = self._feed.next()
         self._clock.answer(asked)
         return batch
 

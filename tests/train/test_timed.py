@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from seekless.loader.feed import Feed
 from seekless.loader.files import FileSequence
 from seekless.loader.sequence import StoreSequence
 from seekless.train.timed import TimedFiles, TimedStore
@@ -27,7 +28,7 @@ def test_fit_waits_for_a_slow_sequence_and_not_for_a_quick_one(numbered, tiny_cs
         on_train_batch_end=lambda batch, logs: clock.step(finished=True),
         on_epoch_end=lambda epoch, logs: spent.append(clock.spent(data.samples)),
     )
-    parent, name = (StoreSequence, "_next") if kind == "store" else (FileSequence, "__getitem__")
+    parent, name = (Feed, "next") if kind == "store" else (FileSequence, "__getitem__")
     give = getattr(parent, name)
     monkeypatch.setattr(parent, name, lambda self, *index: time.sleep(0.02) or give(self, *index))
     model.fit(data, epochs=2, callbacks=[watch], verbose=0)
