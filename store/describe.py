@@ -88,9 +88,9 @@ class Description:
 
     @property
     def shuffled(self) -> bool | str:
-        """Whether samples lie in a random order; "within portions" of a store that has grown."""
+        """Whether samples lie in a random order; "within parts" of a store that has grown."""
         header = self.store.header
-        return "within portions" if header.shuffled and header.portions else header.shuffled
+        return "within parts" if header.shuffled and header.portions else header.shuffled
 
     @property
     def _order(self) -> str:
@@ -102,7 +102,7 @@ class Description:
         portions = f"{len(header.portions):,} portions that were converted one after the other ({' + '.join(sizes)})"
         if not header.shuffled:
             return f"in the source's order within {portions}"
-        return f"shuffled: within portions, seed {header.seed}; {portions}; `convert shuffle` mixes them"
+        return f"shuffled: within parts, seed {header.seed}; {portions}; `convert shuffle` mixes them"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as what JSON can hold; sizes are in bytes, times in seconds."""

@@ -579,10 +579,10 @@ class TestAfterwards:
         append(data(40, 60), store)
         description = describe(seekless.open(store))
         assert (
-            "60, shuffled: within portions, seed 0; 2 portions that were converted one after the other (40 + 20)"
+            "60, shuffled: within parts, seed 0; 2 portions that were converted one after the other (40 + 20)"
             in str(description)
         )
-        assert description.as_dict()["shuffled"] == "within portions"
+        assert description.as_dict()["shuffled"] == "within parts"
         assert description.as_dict()["portions"] == [40, 20]
         assert description.as_dict()["parts"] == {"train": 45, "test": 15}
         assert "shuffled with seed 0 within 2 portions" in repr(seekless.open(store))

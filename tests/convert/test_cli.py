@@ -218,9 +218,7 @@ def test_append(command, tiny_csv):
     assert code == 2
     assert err.startswith("error: --append: found pictures (png-to-h5) for data.h5, expected numbers from text")
     code, out, _ = command("info", "data.h5")
-    assert (
-        "130, shuffled: within portions, seed 3; 2 portions that were converted one after the other (100 + 30)" in out
-    )
+    assert "130, shuffled: within parts, seed 3; 2 portions that were converted one after the other (100 + 30)" in out
     assert command("verify", "data.h5", "--against", "data", "--quiet")[:2] == (0, "")
 
 
