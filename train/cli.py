@@ -106,6 +106,14 @@ _run_options = together(
         "--out", default="runs", show_default=True, metavar="FOLDER", help="Where runs are kept, a folder each."
     ),
     click.option("--name", metavar="NAME", help="The run's folder there.  [default: the store's name and a number]"),
+    click.option(
+        "--rank-timeout",
+        type=float,
+        default=300.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Of several processes that train together (docs/clusters.md): how long to wait for one that is silent.",
+    ),
     click.option("--tensorboard", is_flag=True, help="Write for TensorBoard, to tensorboard/ in the run's folder."),
     click.option("--quiet", is_flag=True, help="Print only the result."),
     click.option("--debug", is_flag=True, help="Show the traceback of an error."),
@@ -136,10 +144,12 @@ def train(context: click.Context, /, *, debug: bool, **options: Any) -> None:
     checked = Options(**options)
     from seekless.train.backend import start_keras
 
-    start_keras(quiet=not debug, backend=checked.backend)
+    start_keras(quiet=not debug, backend=checked.backend, rank_timeout=checked.rank_timeout)
     from seekless.train.fit import train_model
 
     result = train_model(checked)
+    if not result.files:  # one of several ranks, of which the first speaks
+        return
     click.echo(result)
     if not checked.quiet:
         click.echo(f"{result.folder}: {', '.join(result.files)}")

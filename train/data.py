@@ -18,11 +18,12 @@ from seekless.loader.sequence import StoreSequence
 from seekless.store.store import Store
 from seekless.store.store import open as open_store
 from seekless.train.options import Options
+from seekless.train.ranks import Ranks
 from seekless.train.shapes import SampleShape, of_store
 from seekless.train.targets import Targets
 from seekless.train.waiting import Clock, TimedFiles, TimedStore
 
-__all__ = ["Data", "Parts", "open_data"]
+__all__ = ["Data", "Parts", "open_data", "samples_in"]
 
 DEFAULT_TEST_FRACTION = 0.1
 # Beyond this the first layer of a fresh model saturates or takes many steps to come down.
@@ -37,18 +38,30 @@ class Parts:
         train: To train on, in a new order each epoch.
         validation: To look at after each epoch, in one order; None where that is the test part.
         test: To test on at the end, in one order.
+        whole_test: All of that, where this is one of several ranks with a share of it each.
         clock: Notes when a batch of the train part was ready.
     """
 
     train: StoreSequence | FileSequence
     validation: StoreSequence | FileSequence | None
     test: StoreSequence | FileSequence
+    whole_test: StoreSequence | FileSequence
     clock: Clock
+
+    @property
+    def samples(self) -> int:
+        """Samples of the train part in an epoch, of all ranks."""
+        return samples_in(self.train)
 
     @property
     def watched(self) -> StoreSequence | FileSequence:
         """What is looked at after each epoch."""
         return self.test if self.validation is None else self.validation
+
+
+def samples_in(batches: StoreSequence | FileSequence) -> int:
+    """Return the samples of an epoch, of all ranks."""
+    return batches.samples_of_all if isinstance(batches, StoreSequence) else batches.samples
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ class Data:
         targets: What is to be learnt.
         highest: The largest magnitude that training sees in the first few samples.
         described: What `config.json` says of it.
-        open_parts: Opens the parts; with True class targets come as rows with a single 1.
+        open_parts: Opens the parts for a rank; with True class targets come as rows with a single 1.
         train_targets: Reads the targets of the train part, int64 or float64, (samples, ...).
         train_bytes: Decoded bytes of the samples to train on; 0 for loose files.
         compressed: The store's samples are compressed.
@@ -73,7 +86,7 @@ class Data:
     targets: Targets
     highest: float
     described: dict[str, Any]
-    open_parts: Callable[[bool], Parts]
+    open_parts: Callable[[bool, Ranks], Parts]
     train_targets: Callable[[], npt.NDArray[Any]]
     train_bytes: int = 0
     compressed: bool = False
@@ -164,11 +177,13 @@ def _store_data(path: str, options: Options) -> Data:
     )
 
 
-def _store_parts(store: Store, options: Options, edges: list[tuple[float, float]], one_hot: bool) -> Parts:
+def _store_parts(
+    store: Store, options: Options, edges: list[tuple[float, float]], one_hot: bool, ranks: Ranks
+) -> Parts:
     train, validation, test = edges
     window, clock = options.window_bytes or WINDOW_BYTES, Clock()
 
-    def held(split: tuple[float, float]) -> StoreSequence:
+    def held(split: tuple[float, float], shard: tuple[int, int] = ranks.test_shard) -> StoreSequence:
         return StoreSequence(
             store,
             options.batch_size,
@@ -176,6 +191,7 @@ def _store_parts(store: Store, options: Options, edges: list[tuple[float, float]
             shuffle=False,
             one_hot=one_hot,
             window_bytes=window,
+            shard=shard,
             reader=options.reader,
         )
 
@@ -190,9 +206,12 @@ def _store_parts(store: Store, options: Options, edges: list[tuple[float, float]
             one_hot=one_hot,
             window_bytes=window,
             reader=options.reader,
+            shard=ranks.shard,
+            drop_remainder=ranks.uneven,
         ),
         None if options.validation_fraction is None else held(validation),
         held(test),
+        held(test, (0, 1)),
         clock,
     )
 
@@ -240,7 +259,9 @@ def _file_data(path: str, options: Options) -> Data:
     )
 
 
-def _file_parts(source: Any, options: Options, edges: list[tuple[float, float]], one_hot: bool) -> Parts:
+def _file_parts(source: Any, options: Options, edges: list[tuple[float, float]], one_hot: bool, ranks: Ranks) -> Parts:
+    if ranks.count > 1:
+        raise OptionError(f"--files: found {ranks.count} processes that train together, expected one; use a --store")
     train, validation, test = edges
     clock, size, mixed = Clock(), options.batch_size, options.shuffle != "none"
 
@@ -250,6 +271,7 @@ def _file_parts(source: Any, options: Options, edges: list[tuple[float, float]],
     return Parts(
         TimedFiles(clock, source, size, split=train, seed=options.seed, shuffle=mixed, one_hot=one_hot),
         None if options.validation_fraction is None else held(validation),
+        held(test),
         held(test),
         clock,
     )

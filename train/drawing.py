@@ -39,8 +39,16 @@ def lettering(text: str, instead: str) -> str:
     Args:
         text: The text; a dollar sign is one, and does not begin a formula.
         instead: What to write where the font has not all letters.
+
+    Raises:
+        MissingExtraError: Matplotlib is not installed.
     """
-    from matplotlib.font_manager import FontProperties, findfont, get_font
+    try:
+        from matplotlib.font_manager import FontProperties, findfont, get_font
+    except ImportError:
+        raise MissingExtraError(
+            'pictures are not drawn: found no matplotlib; install it with pip install "seekless[plot]"'
+        ) from None
 
     known = get_font(findfont(FontProperties())).get_charmap()
     return text.replace("$", r"\$") if all(ord(letter) in known for letter in text) else instead

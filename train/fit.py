@@ -15,12 +15,13 @@ import keras
 from seekless.errors import MissingExtraError, OptionError
 from seekless.train.build import build_model, precision, wants_one_hot
 from seekless.train.confusion import draw_confusion
-from seekless.train.data import Data, Parts, open_data
+from seekless.train.data import Data, Parts, open_data, samples_in
 from seekless.train.folder import BEST, LAST, Log, new_run_folder, write_config
 from seekless.train.history import figure_of
 from seekless.train.mistakes import draw_mistakes
 from seekless.train.options import Options
 from seekless.train.outcome import examine
+from seekless.train.ranks import Ranks, join
 from seekless.train.run import Run, check_tensorboard, save_model
 
 __all__ = ["Result", "said_scores", "train_model"]
@@ -76,7 +77,8 @@ def train_model(options: Options) -> Result:
         options: What to train on, and how.
 
     Returns:
-        The test's result and where the run's folder is.
+        The test's result and where the run's folder is. Of several processes that train together the first writes the
+        folder; another may come without the test's result.
 
     Raises:
         StoreError: The store is missing or damaged.
@@ -85,6 +87,7 @@ def train_model(options: Options) -> Result:
         MissingExtraError: What TensorBoard needs is not installed.
         TrainError: There is nothing to learn, or the model cannot take the samples.
     """
+    ranks = join(options.rank_timeout)
     if options.tensorboard:
         check_tensorboard()
     data = open_data(options)
@@ -93,13 +96,13 @@ def train_model(options: Options) -> Result:
     keras.utils.set_random_seed(options.seed)
     with precision(mixed=options.mixed_precision):
         model = build_model(options, data.sample_shape, data.targets)
-        parts = data.open_parts(wants_one_hot(model, data.targets))
-        folder = new_run_folder(Path(options.out), options.name or data.name, exact=options.name is not None)
-        log = Log(folder, quiet=options.quiet)
-        write_config(folder, _config(options, data, parts))
+        parts = data.open_parts(wants_one_hot(model, data.targets), ranks)
+        folder = _open_folder(options, data, parts, ranks)
+        log = Log(folder if ranks.first else None, quiet=options.quiet)
         _introduce(options, data, parts, model, log)
-        run = Run(folder, options, model, data, parts, log)
-        with _left(run), _errors_of(parts):
+        run = Run(folder, options, model, data, parts, log, ranks)
+        with _left(run), _errors_of(parts), ranks.watching():
+            ranks.wrap(model)
             run.train()
             scores = _finish(run)
     progress = run.progress
@@ -108,11 +111,20 @@ def train_model(options: Options) -> Result:
     return result
 
 
+def _open_folder(options: Options, data: Data, parts: Parts, ranks: Ranks) -> Path:
+    """Make the run's folder, which only the first rank does; the others name one that nothing is written to."""
+    if not ranks.first:
+        return Path(options.out) / f"{options.name or data.name}-rank-{ranks.rank}"
+    folder = new_run_folder(Path(options.out), options.name or data.name, exact=options.name is not None)
+    write_config(folder, _config(options, data, parts, ranks))
+    return folder
+
+
 def _introduce(options: Options, data: Data, parts: Parts, model: Any, log: Log) -> None:
-    validation = "" if parts.validation is None else f"{parts.validation.samples:,} to validate, "
+    validation = "" if parts.validation is None else f"{samples_in(parts.validation):,} to validate, "
     log.say(
-        f"{options.model}, {model.count_params():,} parameters: {parts.train.samples:,} samples to train, "
-        f"{validation}{parts.test.samples:,} to test"
+        f"{options.model}, {model.count_params():,} parameters: {parts.samples:,} samples to train, "
+        f"{validation}{parts.whole_test.samples:,} to test"
     )
     for text in (data.warning, data.hint()):
         if text:
@@ -127,18 +139,24 @@ def _introduce(options: Options, data: Data, parts: Parts, model: Any, log: Log)
 def _finish(run: Run) -> dict[str, float]:
     """Save the model, test it, and draw what it is wrong about."""
     model, parts, folder = run.model, run.parts, run.folder
-    save_model(model, folder / LAST)
+    run.ranks.leave(model)
+    if run.ranks.first:
+        save_model(model, folder / LAST)
     if run.options.early_stopping is not None and run.progress.best not in (0, run.progress.epochs):
-        model.load_weights(folder / BEST)
-    found = model.evaluate(parts.test, verbose=0, return_dict=True)
+        if run.ranks.first:
+            model.load_weights(folder / BEST)
+        run.ranks.spread(model)
+    if not (run.ranks.first or run.ranks.divides_tests):
+        return {}
+    found = run.test(parts.test)
     scores = {name: float(found[name]) for name in sorted(found, key=lambda name: name != "loss")}
-    if run.data.targets.kind == "class":
+    if run.ranks.first and run.data.targets.kind == "class":
         _draw_outcome(run)
     return scores
 
 
 def _draw_outcome(run: Run) -> None:
-    outcome = examine(run.model, run.parts.test, run.data.targets)
+    outcome = examine(run.model, run.parts.whole_test, run.data.targets)
     title = f"{run.options.model}, {run.folder.name}"
     try:
         draw_confusion(run.folder, outcome, run.data.targets, title)
@@ -156,7 +174,9 @@ def _left(run: Run) -> Iterator[None]:
     except BaseException:
         run.close()
         progress = run.progress
-        if not progress.epochs:
+        if not run.ranks.first:
+            pass
+        elif not progress.epochs:
             shutil.rmtree(run.folder, ignore_errors=True)
         else:
             kept = f"{BEST} is that of epoch {progress.best}" if progress.best else "no model was saved"
@@ -178,16 +198,17 @@ def _errors_of(parts: Parts) -> Iterator[None]:
         raise
 
 
-def _config(options: Options, data: Data, parts: Parts) -> dict[str, Any]:
+def _config(options: Options, data: Data, parts: Parts, ranks: Ranks) -> dict[str, Any]:
     versions = {name: version(name) for name in ("seekless", "keras", "numpy", "h5py")}
     backend = keras.backend.backend()
-    samples = {"train": parts.train.samples, "test": parts.test.samples}
+    samples = {"train": parts.samples, "test": parts.whole_test.samples}
     if parts.validation is not None:
-        samples["validation"] = parts.validation.samples
+        samples["validation"] = samples_in(parts.validation)
     return {
         "data": {**data.described, "sample_shape": data.sample_shape, "targets": data.targets.as_dict()},
         "options": options.as_dict(),
         "samples": samples,
+        "ranks": ranks.count,
         "versions": {
             **versions,
             backend: sys.modules[backend].__version__,

@@ -78,6 +78,7 @@ class Options:
         method: "fit" for Keras' own loop, "train-on-batch" for an explicit one.
         out: The folder of all runs.
         name: The run's own folder below it; None for the store's name and the next free number.
+        rank_timeout: Seconds after which one of several processes that train together is taken for lost.
         tensorboard: Write what TensorBoard shows into the run's folder.
         quiet: Print only the test's result.
     """
@@ -117,6 +118,7 @@ class Options:
     method: str = "fit"
     out: str = "runs"
     name: str | None = None
+    rank_timeout: float = 300.0
     tensorboard: bool = False
     quiet: bool = False
 
@@ -169,6 +171,8 @@ class Options:
                 raise OptionError(f"--{name.replace('_', '-')}: found {count}, expected 1 or more")
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise OptionError(f"--learning-rate: found {self.learning_rate}, expected a number above 0")
+        if not 0 < self.rank_timeout < float("inf"):
+            raise OptionError(f"--rank-timeout: found {self.rank_timeout}, expected seconds above 0")
         if not 0 <= self.seed < 2**32:
             raise OptionError(f"--seed: found {self.seed}, expected 0 to {2**32 - 1}")
         for name in ("test_fraction", "validation_fraction"):

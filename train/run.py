@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from tqdm import tqdm
 
 from seekless.errors import MissingExtraError
+from seekless.loader.resume import undistributed
 from seekless.train.data import Data, Parts
 from seekless.train.folder import BEST, Log, replacing
 from seekless.train.history import draw_history, figure_of, ordered, write_history
 from seekless.train.options import Options
+from seekless.train.ranks import Ranks
 from seekless.train.targets import balanced_weights
 from seekless.train.waiting import Spent, advice
 
@@ -60,15 +63,19 @@ class Run:
         data: What it learns.
         parts: The batches.
         log: Where it says how it goes.
+        ranks: The processes that train together, of which the first writes to the folder.
     """
 
-    def __init__(self, folder: Path, options: Options, model: Any, data: Data, parts: Parts, log: Log) -> None:
+    def __init__(
+        self, folder: Path, options: Options, model: Any, data: Data, parts: Parts, log: Log, ranks: Ranks
+    ) -> None:
         self.folder = folder
         self.options = options
         self.model = model
         self.data = data
         self.parts = parts
         self.log = log
+        self.ranks = ranks
         self.progress = Progress()
         self.watched = "test" if parts.validation is None else "validation"
         self._weights: dict[int, float] | None = None
@@ -87,10 +94,20 @@ class Run:
         while self.progress.epochs < self.options.epochs:
             self._begin(self.progress.epochs)
             logs = self._train_on_batches()
-            scores = self.model.evaluate(self.parts.watched, verbose=0, return_dict=True)
+            scores = self.test(self.parts.watched)
             self._end({**logs, **{f"val_{name}": score for name, score in scores.items()}})
             if self._is_over():
                 break
+
+    def test(self, part: Any) -> dict[str, float]:
+        """Return the loss and the metrics on a part, of all ranks.
+
+        Args:
+            part: Its batches, or this rank's share of them.
+        """
+        callbacks = self.ranks.callbacks(len(part))
+        scores: dict[str, float] = self.model.evaluate(part, verbose=0, return_dict=True, callbacks=callbacks)
+        return scores
 
     def close(self) -> None:
         """Take the progress bar away."""
@@ -112,7 +129,8 @@ class Run:
                 on_epoch_end=lambda epoch, logs: end(logs),
             )
         ]
-        if self.options.tensorboard:
+        callbacks = [*self.ranks.callbacks(len(self.parts.watched)), *callbacks]
+        if self.options.tensorboard and self.ranks.first:
             callbacks.append(keras.callbacks.TensorBoard(str(self.folder / "tensorboard"), profile_batch=0))
         self.model.fit(
             self.parts.train,
@@ -142,7 +160,9 @@ class Run:
             sums = {name: sums.get(name, 0.0) + float(value) * len(y) for name, value in logs.items()}
             self._step({name: total / samples for name, total in sums.items()})
         train.on_epoch_end()
-        return {name: total / samples for name, total in sums.items()}
+        self.ranks.settle_statistics(self.model)
+        *totals, samples = self.ranks.total(np.array([*sums.values(), samples], np.float64)).tolist()
+        return {name: total / samples for name, total in zip(sums, totals, strict=True)}
 
     def _is_over(self) -> bool:
         patience = self.options.early_stopping
@@ -159,7 +179,7 @@ class Run:
             desc=f"epoch {epoch + 1}/{self.options.epochs}",
             unit="batch",
             leave=False,
-            disable=self.options.quiet,
+            disable=self.log.quiet,
         )
         self.parts.clock.begin(len(self.parts.train))
 
@@ -172,8 +192,13 @@ class Run:
 
     def _end(self, logs: Mapping[str, Any]) -> None:
         self.close()
-        spent = self.parts.clock.spent(self.parts.train.samples)
         better = self.progress.note(logs)
+        if self.ranks.first:
+            self._tell(better=better)
+
+    def _tell(self, *, better: bool) -> None:
+        """Write and say what the epoch that has just ended came to."""
+        spent = self.parts.clock.spent(self.parts.samples)
         write_history(self.folder, self.progress.history)
         if better:
             save_model(self.model, self.folder / BEST)
@@ -216,7 +241,7 @@ def save_model(model: Any, path: Path) -> None:
         model: The model.
         path: The file, which ends in .keras.
     """
-    with replacing(path) as partial:
+    with replacing(path) as partial, undistributed():
         model.save(partial)
 
 
