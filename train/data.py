@@ -28,6 +28,7 @@ __all__ = ["Data", "Parts", "open_data", "samples_in"]
 DEFAULT_TEST_FRACTION = 0.1
 # Beyond this the first layer of a fresh model saturates or takes many steps to come down.
 LARGE_VALUE = 32.0
+ALONE = Ranks()
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Data:
         targets: What is to be learnt.
         highest: The largest magnitude that training sees in the first few samples.
         described: What `config.json` says of it.
-        open_parts: Opens the parts for a rank; with True class targets come as rows with a single 1.
+        open_parts: Opens the parts, given whether class targets come as rows with a single 1, and the ranks if several.
         train_targets: Reads the targets of the train part, int64 or float64, (samples, ...).
         train_bytes: Decoded bytes of the samples to train on; 0 for loose files.
         compressed: The store's samples are compressed.
@@ -86,7 +87,7 @@ class Data:
     targets: Targets
     highest: float
     described: dict[str, Any]
-    open_parts: Callable[[bool, Ranks], Parts]
+    open_parts: Callable[..., Parts]
     train_targets: Callable[[], npt.NDArray[Any]]
     train_bytes: int = 0
     compressed: bool = False
@@ -178,7 +179,7 @@ def _store_data(path: str, options: Options) -> Data:
 
 
 def _store_parts(
-    store: Store, options: Options, edges: list[tuple[float, float]], one_hot: bool, ranks: Ranks
+    store: Store, options: Options, edges: list[tuple[float, float]], one_hot: bool, ranks: Ranks = ALONE
 ) -> Parts:
     train, validation, test = edges
     window, clock = options.window_bytes or WINDOW_BYTES, Clock()
@@ -259,7 +260,9 @@ def _file_data(path: str, options: Options) -> Data:
     )
 
 
-def _file_parts(source: Any, options: Options, edges: list[tuple[float, float]], one_hot: bool, ranks: Ranks) -> Parts:
+def _file_parts(
+    source: Any, options: Options, edges: list[tuple[float, float]], one_hot: bool, ranks: Ranks = ALONE
+) -> Parts:
     if ranks.count > 1:
         raise OptionError(f"--files: found {ranks.count} processes that train together, expected one; use a --store")
     train, validation, test = edges

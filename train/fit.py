@@ -208,7 +208,7 @@ def _config(options: Options, data: Data, parts: Parts, ranks: Ranks) -> dict[st
         "data": {**data.described, "sample_shape": data.sample_shape, "targets": data.targets.as_dict()},
         "options": options.as_dict(),
         "samples": samples,
-        "ranks": ranks.count,
+        **({"ranks": ranks.count} if ranks.count > 1 else {}),
         "versions": {
             **versions,
             backend: sys.modules[backend].__version__,

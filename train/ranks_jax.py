@@ -6,11 +6,13 @@ model on one of them waits for the others.
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import jax
 import keras
 import numpy as np
+from jax.experimental import multihost_utils
 
 from seekless.errors import OptionError, TrainError
 from seekless.train.launch import Launch
@@ -60,6 +62,9 @@ class JaxRanks(Ranks):
                 f"rank {launch.rank}: found {jax.local_device_count()} devices, expected one a process; start as many "
                 "processes as there are devices, each with a CUDA_VISIBLE_DEVICES of its own"
             )
+        # Fresh weights that differ between processes are an error here, even where others are loaded into them.
+        seed = multihost_utils.broadcast_one_to_all(np.array(secrets.randbits(31), np.uint32))
+        keras.utils.set_random_seed(int(seed))
         keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
         return cls(launch.rank, launch.count)
 
