@@ -106,7 +106,8 @@ class Run:
             part: Its batches, or this rank's share of them.
         """
         callbacks = self.ranks.callbacks(len(part))
-        scores: dict[str, float] = self.model.evaluate(part, verbose=0, return_dict=True, callbacks=callbacks)
+        more = {"callbacks": callbacks} if callbacks else {}
+        scores: dict[str, float] = self.model.evaluate(part, verbose=0, return_dict=True, **more)
         return scores
 
     def close(self) -> None:
