@@ -74,8 +74,10 @@ def environments(backend: str, count: int) -> list[dict[str, str]]:
     return [{**shared, **names, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
 
 
-def run(arguments: list[str], backend: str, count: int, folder: Path) -> list[tuple[int, str]]:
-    """Run processes side by side; return the exit code of each and what it said."""
+def run(
+    arguments: list[str], backend: str, count: int, folder: Path, *, wait_for: int | None = None
+) -> list[tuple[int, str]]:
+    """Run processes side by side; return the exit code of each, or of the first few, and what it said."""
     logs = [folder / f"log-{number}.txt" for number in range(count)]
     processes = []
     try:
@@ -85,12 +87,12 @@ def run(arguments: list[str], backend: str, count: int, folder: Path) -> list[tu
                     [sys.executable, *arguments], env=environment, cwd=folder, stdout=file, stderr=subprocess.STDOUT
                 )
             processes.append(started)
-        codes = [process.wait(LIMIT) for process in processes]
+        codes = [process.wait(LIMIT) for process in processes[:wait_for]]
     finally:
         for process in processes:
             process.kill()
             process.wait()
-    return [(code, log.read_text(errors="replace")) for code, log in zip(codes, logs, strict=True)]
+    return [(code, log.read_text(errors="replace")) for code, log in zip(codes, logs, strict=False)]
 
 
 def told(task: str, store: Path, count: int, **more) -> list[str]:
@@ -143,6 +145,13 @@ def test_the_death_of_a_rank_ends_the_others_and_training_goes_on_from_what_was_
         for code, said in run(told(task, lines, 2), backend, count, lines.parent):
             assert code == 0, said
     check_alike(lines.parent, 2, last_epochs=1)
+
+
+@pytest.mark.slow
+def test_a_rank_that_hangs_ends_the_others_within_the_time_out(backend, lines):
+    [(code, said)] = run(told("hang", lines, 2), backend, 2, lines.parent, wait_for=1)
+    assert code != 0, said
+    assert "done" not in said
 
 
 def test_the_train_command_is_one_run_of_all_ranks(backend, learnable, tmp_path):
