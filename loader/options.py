@@ -84,12 +84,16 @@ class BatchOptions:
             raise OptionError(f"shuffle: found {self.shuffle!r}, expected 'window', 'batch', 'full' or False")
         if not (self.dtype is None or is_float(self.dtype)):
             raise OptionError(f"dtype: found {self.dtype!r}, expected a float dtype, or None for the stored values")
-        if self.drop_remainder not in (True, False, "uneven"):
-            raise OptionError(f"drop_remainder: found {self.drop_remainder!r}, expected True, False or 'uneven'")
+        _check_drop(self.drop_remainder)
         if not _is_pair(self.shard):
             raise OptionError(f"shard: found {self.shard!r}, expected (rank, ranks), such as (0, 2)")
         if not (self.transform is None or callable(self.transform)):
             raise OptionError(f"transform: found {self.transform!r}, expected a function of (x, y, rng), or None")
+
+
+def _check_drop(drop: Any) -> None:
+    if drop not in (True, False, "uneven"):
+        raise OptionError(f"drop_remainder: found {drop!r}, expected True, False or 'uneven'")
 
 
 def _is_pair(shard: Any) -> bool:

@@ -10,13 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 import seekless
 from seekless.errors import TrainError
 from seekless.train import ranks as ranks_module
-from seekless.train.ranks import Ranks, join
+from seekless.train.ranks import AveragingRanks, Ranks, join
 
 PROCESS = Path(__file__).with_name("rank_process.py")
 EPOCHS, BATCH = 3, 13
@@ -190,6 +191,43 @@ def test_a_process_alone_is_a_rank_of_one(monkeypatch):
     assert found.total(np.array([2.0])).tolist() == [2.0]
     assert found.callbacks(3) == []
     assert join() is found
+
+
+class Twins(AveragingRanks):
+    """Two ranks of which the other always has the same numbers."""
+
+    def __init__(self):
+        super().__init__(1, 2)
+        self.samples = []
+
+    def total(self, values):
+        return 2 * values
+
+    def average(self, gradients, samples):
+        self.samples.append(samples)
+        return gradients
+
+    def length(self, x):
+        return int(x.shape[0])
+
+
+def test_a_wrapped_model_averages_drops_its_own_values_and_adds_up_its_metrics():
+    layers = [keras.layers.BatchNormalization(), keras.layers.Dropout(0.5, seed=1), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.compile("sgd", "mse", run_eagerly=True)
+    [seeds] = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+    value = keras.ops.convert_to_numpy
+    before, twins = value(seeds), Twins()
+    twins.wrap(model)
+    assert value(seeds).tolist() == [(before[0] + 0x9E3779B9) % 2**32, before[1]]
+    assert not value(layers[2].kernel).any()  # those of rank 0, which here has none
+    model.train_on_batch(np.ones((7, 3)), np.ones((7, 1)))
+    assert twins.samples == [7]
+    moving, counted = value(layers[0].moving_mean), value(model.metrics[0].count)
+    twins.settle_statistics(model)
+    twins.settle(model)
+    assert np.array_equal(value(layers[0].moving_mean), moving)
+    assert value(model.metrics[0].count) == 2 * counted == 14
 
 
 class Lost(Ranks):
