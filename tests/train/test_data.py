@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import seekless
-from seekless.errors import SourceNotFoundError, StoreFormatError, StoreNotFoundError, TrainError
+from seekless.errors import OptionError, SourceNotFoundError, StoreFormatError, StoreNotFoundError, TrainError
 from seekless.train.data import open_data
 from seekless.train.options import Options
+from seekless.train.ranks import Ranks
 from seekless.train.targets import Targets
 
 
@@ -217,3 +218,21 @@ def test_a_store_that_has_grown_is_split_in_each_of_its_portions(tmp_path):
     assert parts.train.class_weights() == pytest.approx(weights)
     data = open_data(Options(store=str(store.path), test_fraction=0.5))
     assert [portions(part) for part in (data.open_parts(False).train, data.open_parts(False).test)] == [[50, 20]] * 2
+
+
+def test_loose_files_are_for_one_process(tiny_csv):
+    data = open_data(Options(files=str(tiny_csv.root)))
+    with pytest.raises(
+        OptionError, match="--files: found 2 processes that train together, expected one; use a --store"
+    ):
+        data.open_parts(False, Ranks(0, 2))
+
+
+def test_ranks_share_the_parts(numbered):
+    data = open_data(Options(str(numbered()), batch_size=16))
+    first, second = (data.open_parts(False, Ranks(rank, 2)) for rank in range(2))
+    for name, samples in (("train", 117), ("test", 13)):
+        one, other = (numbers(getattr(parts, name)) for parts in (first, second))
+        assert len(set(one) | set(other)) == len(one) + len(other) == samples
+    assert first.samples == second.samples == 117
+    assert numbers(second.whole_test) == list(range(117, 130))
