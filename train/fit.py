@@ -80,6 +80,7 @@ def continue_training(past: Past) -> Result:
     with ranks.watching(), _held(folder, ranks):
         checkpoint = read_checkpoint(folder)
         _check_same(checkpoint, folder, ranks)
+        past.check_ranks(ranks.count, checkpoint.place.steps)
         log = Log(folder if ranks.first else None, quiet=options.quiet)
         progress = Progress(checkpoint.history, checkpoint.best)
         over = progress.is_over(options.epochs, options.early_stopping)
@@ -97,7 +98,8 @@ def continue_training(past: Past) -> Result:
             ranks.wait()  # before the first changes what all have read
             if ranks.first:
                 (folder / RESULT).unlink(missing_ok=True)
-                write_config(folder, {**past.config, "options": replace(options, quiet=False).as_dict()})
+                now = {"options": replace(options, quiet=False).as_dict(), **_count(ranks)}
+                write_config(folder, {**{key: past.config[key] for key in past.config if key != "ranks"}, **now})
             log.say(_going_on(run))
             if changes := past.changes(_versions()):
                 log.warn(changes)
@@ -191,9 +193,13 @@ def _config(options: Options, data: Data, parts: Parts, ranks: Ranks) -> dict[st
         "data": {**described, "sample_shape": data.sample_shape, "targets": data.targets.as_dict()},
         "options": options.as_dict(),
         "samples": samples,
-        **({"ranks": ranks.count} if ranks.count > 1 else {}),
+        **_count(ranks),
         "versions": _versions(),
     }
+
+
+def _count(ranks: Ranks) -> dict[str, int]:
+    return {"ranks": ranks.count} if ranks.count > 1 else {}
 
 
 def _versions() -> dict[str, str]:

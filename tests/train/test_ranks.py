@@ -1,13 +1,8 @@
 """Several processes that train together do what one would do with all their batches as one."""
 
-import importlib.util
 import json
-import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -21,15 +16,7 @@ from seekless.train.ranks import AveragingRanks, Ranks, join
 
 PROCESS = Path(__file__).with_name("rank_process.py")
 EPOCHS, BATCH = 3, 13
-# After this a silent rank is taken for lost; a test that takes much longer hangs.
-TIMEOUT, LIMIT = 15, 240
-
-
-@pytest.fixture(params=["tensorflow", "jax", "torch"])
-def backend(request) -> str:
-    if importlib.util.find_spec(request.param) is None:
-        pytest.skip(f"{request.param} is not installed")
-    return request.param
+TIMEOUT = 15  # after which a silent rank is taken for lost
 
 
 @pytest.fixture
@@ -41,59 +28,6 @@ def lines(tmp_path) -> Path:
     y = (x @ np.arange(5) + np.sin(3 * x[:, 1])).astype(np.float32)
     seekless.write(tmp_path / "lines.h5", x=x, y=y, block_bytes=5 * 4 * 9, compression="none")
     return tmp_path / "lines.h5"
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
-def environments(backend: str, count: int) -> list[dict[str, str]]:
-    """Return what each process finds in its environment, as the launchers of the backends set it."""
-    ports = free_ports(count)
-    shared = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2", "OMP_NUM_THREADS": "1"}
-    if backend == "tensorflow":
-        cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-        return [
-            {**shared, "TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": rank}})}
-            for rank in range(count)
-        ]
-    if backend == "jax":
-        names = {
-            "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{ports[0]}",
-            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(count),
-        }
-        return [{**shared, **names, "KERAS_DISTRIBUTION_PROCESS_ID": str(rank)} for rank in range(count)]
-    names = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(ports[0]), "WORLD_SIZE": str(count)}
-    return [{**shared, **names, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
-
-
-def run(
-    arguments: list[str], backend: str, count: int, folder: Path, *, wait_for: int | None = None
-) -> list[tuple[int, str]]:
-    """Run processes side by side; return the exit code of each, or of the first few, and what it said."""
-    logs = [folder / f"log-{number}.txt" for number in range(count)]
-    processes = []
-    try:
-        for log, environment in zip(logs, environments(backend, count), strict=True):
-            with open(log, "wb") as file:
-                started = subprocess.Popen(
-                    [sys.executable, *arguments], env=environment, cwd=folder, stdout=file, stderr=subprocess.STDOUT
-                )
-            processes.append(started)
-        codes = [process.wait(LIMIT) for process in processes[:wait_for]]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    return [(code, log.read_text(errors="replace")) for code, log in zip(codes, logs, strict=False)]
 
 
 def told(task: str, store: Path, count: int, **more) -> list[str]:
@@ -123,7 +57,7 @@ def check_alike(folder: Path, count: int, *, last_epochs: int = EPOCHS) -> None:
 
 
 @pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_ranks_train_as_one_process_would_with_their_batches_as_one(backend, count, lines):
+def test_ranks_train_as_one_process_would_with_their_batches_as_one(backend, run, count, lines):
     [(code, said)] = run(told("alone", lines, count), backend, 1, lines.parent)
     assert code == 0, said
     for code, said in run(told("train", lines, count), backend, count, lines.parent):
@@ -134,7 +68,7 @@ def test_ranks_train_as_one_process_would_with_their_batches_as_one(backend, cou
         assert len(seen) == len(set(seen)) == 204 - left_out
 
 
-def test_the_death_of_a_rank_ends_the_others_and_training_goes_on_from_what_was_saved(backend, lines):
+def test_the_death_of_a_rank_ends_the_others_and_training_goes_on_from_what_was_saved(backend, run, lines):
     killed = run(told("kill", lines, 2), backend, 2, lines.parent)
     assert killed[1][0] == -signal.SIGKILL
     assert killed[0][0] not in (0, -signal.SIGKILL), killed[0][1]
@@ -149,13 +83,13 @@ def test_the_death_of_a_rank_ends_the_others_and_training_goes_on_from_what_was_
 
 
 @pytest.mark.slow
-def test_a_rank_that_hangs_ends_the_others_within_the_time_out(backend, lines):
+def test_a_rank_that_hangs_ends_the_others_within_the_time_out(backend, run, lines):
     [(code, said)] = run(told("hang", lines, 2), backend, 2, lines.parent, wait_for=1)
     assert code != 0, said
     assert "done" not in said
 
 
-def test_the_train_command_is_one_run_of_all_ranks(backend, learnable, tmp_path):
+def test_the_train_command_is_one_run_of_all_ranks(backend, run, learnable, tmp_path):
     store = learnable(403)
     command = ["-m", "seekless", "train", "--store", str(store), "--epochs", "2", "--rank-timeout", str(TIMEOUT)]
     first, second = run(command, backend, 2, tmp_path)
