@@ -121,11 +121,13 @@ class BatchMaker:
     def described(self) -> str:
         """What the batches of an epoch follow from beside the seed, in words."""
         options, sizes = self.options, self.sizes
-        rank, ranks = options.shard
+        kinds: dict[bool | str, str] = {True: "dropping", False: "keeping", "uneven": "dropping what is uneven of"}
+        remainder = f"{kinds[options.drop_remainder]} the remainder"
+        # The rank is left out, so that a state that one rank saved is good for all.
         return (
             f"shuffle {options.shuffle or 'none'}, batch {options.batch_size}, samples {sizes.line} "
-            f"in {len(sizes.edges) - 1} blocks, window {sizes.window} after {sizes.first}, shard {rank} of {ranks}, "
-            f"{'dropping' if options.drop_remainder else 'keeping'} the remainder"
+            f"in {len(sizes.edges) - 1} blocks, window {sizes.window} after {sizes.first}, {options.shard[1]} ranks, "
+            f"{remainder}"
         )
 
     def with_seed(self, seed: int) -> "BatchMaker":

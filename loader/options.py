@@ -41,7 +41,8 @@ class BatchOptions:
         dtype: The dtype of x, scaled by one division (pictures come as 0 to 1); None for stored values as they are.
         shard: (rank, ranks): make the batches of one of several ranks that train together. Each sample comes once an
             epoch over all ranks; all have equal numbers of batches and, but for the last two steps, full ones.
-        drop_remainder: Leave out the samples that fill no whole batch; another lot each epoch, unless shuffle is False.
+        drop_remainder: True leaves out the samples that fill no whole batch; "uneven" those, fewer than ranks, by which
+            a batch of one rank would be longer than that of another. Another lot each epoch, unless shuffle is False.
         transform: f(x, y, rng) that gives (x, y) again, such as an augmentation. x comes scaled and y as rows where
             `one_hot`; y is None without targets; x of several inputs is a dictionary by name. rng is a
             `numpy.random.Generator` that follows from seed, epoch and step alone. Shapes and dtypes may change, and x
@@ -61,7 +62,7 @@ class BatchOptions:
     one_hot: bool = False
     dtype: str | None = "float32"
     shard: tuple[int, int] = (0, 1)
-    drop_remainder: bool = False
+    drop_remainder: bool | str = False
     transform: Callable[..., Any] | None = None
     reader: str = "auto"
     verify: str = "first-epoch"
@@ -83,10 +84,16 @@ class BatchOptions:
             raise OptionError(f"shuffle: found {self.shuffle!r}, expected 'window', 'batch', 'full' or False")
         if not (self.dtype is None or is_float(self.dtype)):
             raise OptionError(f"dtype: found {self.dtype!r}, expected a float dtype, or None for the stored values")
+        _check_drop(self.drop_remainder)
         if not _is_pair(self.shard):
             raise OptionError(f"shard: found {self.shard!r}, expected (rank, ranks), such as (0, 2)")
         if not (self.transform is None or callable(self.transform)):
             raise OptionError(f"transform: found {self.transform!r}, expected a function of (x, y, rng), or None")
+
+
+def _check_drop(drop: Any) -> None:
+    if drop not in (True, False, "uneven"):
+        raise OptionError(f"drop_remainder: found {drop!r}, expected True, False or 'uneven'")
 
 
 def _is_pair(shard: Any) -> bool:

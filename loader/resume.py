@@ -8,6 +8,8 @@ import json
 import os
 import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from seekless.loader.passes import Place
 from seekless.loader.sequence import StoreSequence
 from seekless.loader.state import State
 
-__all__ = ["SaveState", "load_training", "resume_fit"]
+__all__ = ["SaveState", "load_training", "resume_fit", "undistributed"]
 
 # A member of the model's file, which is a zip archive; Keras leaves it alone.
 MEMBER = "seekless.json"
@@ -123,7 +125,8 @@ class SaveState(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships 
 def _save(model: Any, state: State, path: Path) -> None:
     partial = path.with_name(f"partial-{path.name}")
     try:
-        model.save(partial)
+        with undistributed():
+            model.save(partial)
         with zipfile.ZipFile(partial, "a") as archive:
             archive.writestr(MEMBER, json.dumps({"state": state.to_json(), "random": _random_values(model)}))
         with open(partial, "rb+") as file:
@@ -131,6 +134,20 @@ def _save(model: Any, state: State, path: Path) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def undistributed() -> Iterator[None]:
+    """Let one of several JAX processes do what makes variables, such as saving a model, without the others.
+
+    While a `keras.distribution` is set, each new variable is a meeting of all processes; saving makes some.
+    """
+    distribution = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(distribution)
 
 
 def _random_variables(model: Any) -> list[Any]:

@@ -44,7 +44,8 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         one_hot: Give class targets as float32 rows with a single 1.
         dtype: The dtype of x, scaled by one division so that pictures come as 0 to 1; None for stored values.
         shard: (rank, ranks), for one of several ranks that train together: other samples than theirs, as many batches.
-        drop_remainder: Leave out the samples that fill no whole batch; another lot each epoch if shuffled.
+        drop_remainder: Leave out the samples that fill no whole batch; another lot each epoch if shuffled. "uneven"
+            leaves out only those, fewer than ranks, by which a batch of one rank would be longer than that of another.
         transform: f(x, y, rng) that gives (x, y) again, after scaling; rng follows from seed, epoch and step alone.
         reader: "auto" or "pread": by what blocks are read. Both read by pread; "auto" also says what disk it found.
         verify: When a block of x is compared with its checksum: "first-epoch", when it is first read and after its file
@@ -78,7 +79,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         one_hot: bool = False,
         dtype: str | None = "float32",
         shard: tuple[int, int] = (0, 1),
-        drop_remainder: bool = False,
+        drop_remainder: bool | str = False,
         transform: Callable[..., Any] | None = None,
         reader: str = "auto",
         verify: str = "first-epoch",
@@ -145,6 +146,11 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
     def samples(self) -> int:
         """Samples of this rank in an epoch."""
         return self._maker.dealt.samples
+
+    @property
+    def samples_of_all(self) -> int:
+        """Samples of all ranks in an epoch."""
+        return self._maker.dealt.used
 
     def class_weights(self) -> dict[int, float]:
         """Return weights for `fit(class_weight=...)` that make all classes of the part count the same.

@@ -20,7 +20,9 @@ class Steps:
         batch: Samples in a full batch.
         rank: Which rank this is, from 0.
         count: Number of ranks.
-        drop_remainder: Leave out the samples that fill no step of full batches; which ones is another lot each epoch.
+        drop_remainder: True leaves out the samples that fill no step of full batches, "uneven" only those, fewer than
+            ranks, by which a batch of one rank would be longer than that of another; which ones is another lot each
+            epoch.
 
     Raises:
         OptionError: The rank is none of the ranks, or there are too few samples for one in each batch.
@@ -30,7 +32,7 @@ class Steps:
     batch: int
     rank: int = 0
     count: int = 1
-    drop_remainder: bool = False
+    drop_remainder: bool | str = False
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -43,22 +45,29 @@ class Steps:
             return
         if self.length < self.count:
             raise OptionError(f"shard: found {self.length} samples for {self.count} ranks, expected one each at least")
-        if not self.drop_remainder and self.length < self.steps * self.count:
+        if self.drop_remainder is not True and self.used < self.steps * self.count:
             raise OptionError(
                 f"batch_size: found 1 with {self.length} samples for {self.count} ranks, which leaves a batch empty; "
                 "expected 2 or more, or drop_remainder=True"
             )
 
     @property
+    def used(self) -> int:
+        """Samples of all ranks in an epoch."""
+        if self.drop_remainder is True:
+            return self.steps * self.batch * self.count
+        return self.length - (self.length % self.count if self.drop_remainder else 0)
+
+    @property
     def steps(self) -> int:
         """Batches that each rank has in an epoch."""
         whole = self.batch * self.count
-        return self.length // whole if self.drop_remainder else -(-self.length // whole)
+        return self.length // whole if self.drop_remainder is True else -(-self.used // whole)
 
     @property
     def full(self) -> int:
         """Steps at the beginning of an epoch of which every batch is full."""
-        if self.drop_remainder:
+        if self.drop_remainder is True:
             return self.steps
         return self.length // self.batch if self.count == 1 else max(0, self.steps - 2)
 
@@ -81,7 +90,7 @@ class Steps:
             return step * self.batch
         if self.count == 1:
             return self.length
-        left = self.length - self.full * self.batch * self.count
+        left = self.used - self.full * self.batch * self.count
         each, longer = divmod(left, (self.steps - self.full) * self.count)
         slots = range(rank, (step - self.full) * self.count, self.count)
         return self.full * self.batch + sum(each + (slot < longer) for slot in slots)

@@ -13,17 +13,21 @@ __all__ = ["start_keras"]
 EXTRAS = ("tensorflow", "jax", "torch")
 
 
-def start_keras(*, quiet: bool, backend: str | None = None) -> None:
+def start_keras(*, quiet: bool, backend: str | None = None, rank_timeout: float | None = None) -> None:
     """Import Keras and its backend, and touch the device once, so that all they have to say is said here.
+
+    Processes that are to train together have to join before that.
 
     Args:
         backend: "tensorflow", "jax" or "torch"; None for what KERAS_BACKEND, or Keras' own configuration, says.
+        rank_timeout: Join the processes that train together, waiting so many seconds; None to be alone.
         quiet: Keep back what the backend prints of its own (TensorFlow: a page of notes on the processor and on missing
             GPU drivers); it is shown all the same if the start fails.
 
     Raises:
         MissingExtraError: The backend is not installed.
-        OptionError: Keras runs already, on another backend.
+        OptionError: Keras runs already, on another backend; or a launcher's words make no sense.
+        TrainError: Other processes that are to train with this one do not come.
     """
     if backend is not None:
         running = sys.modules.get("keras")
@@ -39,6 +43,10 @@ def start_keras(*, quiet: bool, backend: str | None = None) -> None:
         with _held_back() if quiet else contextlib.nullcontext():
             import keras
 
+            if rank_timeout is not None:
+                from seekless.train.ranks import join
+
+                join(rank_timeout)
             keras.ops.zeros(1)
             keras.utils.set_random_seed(0)  # brings up TensorFlow beside another backend, where it is installed
     except ImportError as error:

@@ -126,6 +126,14 @@ _run_options = together(
         "--out", default="runs", show_default=True, metavar="FOLDER", help="Where runs are kept, a folder each."
     ),
     click.option("--name", metavar="NAME", help="The run's folder there.  [default: the store's name and a number]"),
+    click.option(
+        "--rank-timeout",
+        type=float,
+        default=300.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Of several processes that train together (docs/clusters.md): how long to wait for one that is silent.",
+    ),
     click.option("--tensorboard", is_flag=True, help="Write for TensorBoard, to tensorboard/ in the run's folder."),
     click.option("--quiet", is_flag=True, help="Print only the result."),
     click.option("--debug", is_flag=True, help="Show the traceback of an error."),
@@ -152,6 +160,10 @@ def train(context: click.Context, /, *, debug: bool, run_folder: str | None, **o
             raise click.UsageError(f"found options before {context.invoked_subcommand}, expected them behind it")
         return
     result = _begun(debug, options) if run_folder is None else _continued(run_folder, debug, given, options)
+    from seekless.train.ranks import join
+
+    if not join().first:  # the first speaks for all ranks
+        return
     click.echo(result)
     if not options["quiet"]:
         click.echo(f"{result.folder}: {', '.join(result.files)}")
@@ -165,7 +177,7 @@ def _begun(debug: bool, options: dict[str, Any]) -> Any:
     checked = Options(**options)
     from seekless.train.backend import start_keras
 
-    start_keras(quiet=not debug, backend=checked.backend)
+    start_keras(quiet=not debug, backend=checked.backend, rank_timeout=checked.rank_timeout)
     from seekless.train.fit import train_model
 
     return train_model(checked)
@@ -184,7 +196,7 @@ def _continued(run_folder: str, debug: bool, given: list[str], options: dict[str
     past = read_past(run_folder, epochs=options["epochs"] if "epochs" in given else None, quiet=options["quiet"])
     from seekless.train.backend import start_keras
 
-    start_keras(quiet=not debug, backend=past.backend)
+    start_keras(quiet=not debug, backend=past.backend, rank_timeout=past.options.rank_timeout)
     from seekless.train.fit import continue_training
 
     return continue_training(past)

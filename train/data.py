@@ -20,12 +20,13 @@ from seekless.store.store import Split, Store
 from seekless.store.store import open as open_store
 from seekless.train.blocks import draw_parts
 from seekless.train.options import Options
+from seekless.train.ranks import ALONE, Ranks
 from seekless.train.shapes import SampleShape, of_store
 from seekless.train.targets import Targets
 from seekless.train.timed import TimedFiles, TimedStore
 from seekless.train.waiting import Clock
 
-__all__ = ["Data", "Parts", "open_data"]
+__all__ = ["Data", "Parts", "open_data", "samples_in"]
 
 DEFAULT_TEST_FRACTION = 0.1
 # Beyond this the first layer of a fresh model saturates or takes many steps to come down.
@@ -40,18 +41,30 @@ class Parts:
         train: To train on, in a new order each epoch.
         validation: To look at after each epoch, in one order; None where that is the test part.
         test: To test on at the end, in one order.
+        whole_test: All of that, where this is one of several ranks with a share of it each.
         clock: Notes when a batch of the train part was ready.
     """
 
     train: TimedStore | TimedFiles
     validation: StoreSequence | FileSequence | None
     test: StoreSequence | FileSequence
+    whole_test: StoreSequence | FileSequence
     clock: Clock
+
+    @property
+    def samples(self) -> int:
+        """Samples of the train part in an epoch, of all ranks."""
+        return samples_in(self.train)
 
     @property
     def watched(self) -> StoreSequence | FileSequence:
         """What is looked at after each epoch."""
         return self.test if self.validation is None else self.validation
+
+
+def samples_in(batches: StoreSequence | FileSequence) -> int:
+    """Return the samples of an epoch, of all ranks."""
+    return batches.samples_of_all if isinstance(batches, StoreSequence) else batches.samples
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,7 @@ class Data:
         targets: What is to be learnt.
         highest: The largest magnitude that training sees in the first few samples.
         described: What `config.json` says of it.
-        open_parts: Opens the parts; with True class targets come as rows with a single 1.
+        open_parts: Opens the parts, given whether class targets come as rows with a single 1, and the ranks if several.
         train_bytes: Decoded bytes of the samples to train on; 0 for loose files.
         compressed: The store's samples are compressed.
         warning: What the user should know before the training; "" for nothing.
@@ -75,7 +88,7 @@ class Data:
     targets: Targets
     highest: float
     described: dict[str, Any]
-    open_parts: Callable[[bool], Parts]
+    open_parts: Callable[..., Parts]
     train_bytes: int = 0
     compressed: bool = False
     warning: str = ""
@@ -201,11 +214,11 @@ def _cut(path: str, store: Store, options: Options) -> Sequence[Split]:
     return train, held, test
 
 
-def _store_parts(store: Store, options: Options, splits: Sequence[Split], one_hot: bool) -> Parts:
+def _store_parts(store: Store, options: Options, splits: Sequence[Split], one_hot: bool, ranks: Ranks = ALONE) -> Parts:
     train, validation, test = splits
     window, clock = options.window_bytes or WINDOW_BYTES, Clock()
 
-    def held(split: Split) -> StoreSequence:
+    def held(split: Split, shard: tuple[int, int] = ranks.test_shard) -> StoreSequence:
         return StoreSequence(
             store,
             options.batch_size,
@@ -213,10 +226,12 @@ def _store_parts(store: Store, options: Options, splits: Sequence[Split], one_ho
             shuffle=False,
             one_hot=one_hot,
             window_bytes=window,
+            shard=shard,
             reader=options.reader,
             workers=options.workers,
         )
 
+    tested = held(test)
     return Parts(
         TimedStore(
             clock,
@@ -227,11 +242,14 @@ def _store_parts(store: Store, options: Options, splits: Sequence[Split], one_ho
             shuffle=False if options.shuffle == "none" else options.shuffle or "window",
             one_hot=one_hot,
             window_bytes=window,
+            shard=ranks.shard,
+            drop_remainder=ranks.uneven,
             reader=options.reader,
             workers=options.workers,
         ),
         None if options.validation_fraction is None else held(validation),
-        held(test),
+        tested,
+        tested if ranks.test_shard == (0, 1) else held(test, (0, 1)),
         clock,
     )
 
@@ -278,17 +296,23 @@ def _file_data(path: str, options: Options) -> Data:
     )
 
 
-def _file_parts(source: Any, options: Options, edges: list[tuple[float, float]], one_hot: bool) -> Parts:
+def _file_parts(
+    source: Any, options: Options, edges: list[tuple[float, float]], one_hot: bool, ranks: Ranks = ALONE
+) -> Parts:
+    if ranks.count > 1:
+        raise OptionError(f"--files: found {ranks.count} processes that train together, expected one; use a --store")
     train, validation, test = edges
     clock, size, mixed = Clock(), options.batch_size, options.shuffle != "none"
 
     def held(split: tuple[float, float]) -> FileSequence:
         return FileSequence(source, size, split=split, shuffle=False, one_hot=one_hot)
 
+    tested = held(test)
     return Parts(
         TimedFiles(clock, source, size, split=train, seed=options.seed, shuffle=mixed, one_hot=one_hot),
         None if options.validation_fraction is None else held(validation),
-        held(test),
+        tested,
+        tested,
         clock,
     )
 

@@ -38,6 +38,8 @@ def shown_end(run: Run) -> Iterator[None]:
         run.close()
         if isinstance(error, Diverged):
             raise _diverged(run, error) from None
+        if not run.ranks.first:
+            raise
         if run.saved is None:
             shutil.rmtree(run.folder, ignore_errors=True)
             raise
@@ -57,16 +59,19 @@ def _place(run: Run, epoch: int, step: int) -> str:
 def _diverged(run: Run, error: Diverged) -> TrainError:
     """Write down which samples were in the batch, and return what to say."""
     steps = [(step, sample) for step in error.steps for sample in run.parts.train.keys(run.epoch, step)]
-    with replacing(run.folder / BATCH) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", "batch", "sample", "key"])
-        writer.writerows([run.epoch + 1, step + 1, number, key] for step, (number, key) in steps)
+    if run.ranks.first:
+        with replacing(run.folder / BATCH) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["epoch", "batch", "sample", "key"])
+            writer.writerows([run.epoch + 1, step + 1, number, key] for step, (number, key) in steps)
+    where = run.folder if run.ranks.count == 1 else f"{run.folder}, rank {run.ranks.rank}"
+    listed = f", listed in {run.folder / BATCH}" if run.ranks.first else ""
     names = [key or f"sample {number}" for _, (number, key) in steps]
     others = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     text = (
-        f"{run.folder}: found loss {error.loss} in epoch {run.epoch + 1} after batch {error.steps.stop:,} of "
-        f"{run.steps:,}, expected a number; its samples are {', '.join(names[:NAMED])}{others}, listed in "
-        f"{run.folder / BATCH}: look at their values, or lower --learning-rate"
+        f"{where}: found loss {error.loss} in epoch {run.epoch + 1} after batch {error.steps.stop:,} of "
+        f"{run.steps:,}, expected a number; its samples are {', '.join(names[:NAMED])}{others}{listed}: "
+        f"look at their values, or lower --learning-rate"
     )
     run.log.keep(text)
     return TrainError(text)
@@ -86,7 +91,7 @@ def errors_of(parts: Parts, options: Options) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        for sequence in (parts.train, parts.validation, parts.test):
+        for sequence in (parts.train, parts.validation, parts.test, parts.whole_test):
             if sequence is not None and sequence.error is not None:
                 _say_memory(sequence.error, options)
                 raise sequence.error from error

@@ -105,13 +105,13 @@ class Log:
     """Says what happens, and keeps it in `log.txt`, also what is not printed because the user wants it quiet.
 
     Args:
-        folder: The run's folder.
+        folder: The run's folder; None for a log that neither prints nor keeps.
         quiet: Print nothing.
     """
 
-    def __init__(self, folder: Path, *, quiet: bool) -> None:
-        self.path = folder / LOG
-        self.quiet = quiet
+    def __init__(self, folder: Path | None, *, quiet: bool) -> None:
+        self.path = None if folder is None else folder / LOG
+        self.quiet = quiet or folder is None
 
     def say(self, text: str) -> None:
         """Print a line, and keep it."""
@@ -127,5 +127,7 @@ class Log:
 
     def keep(self, text: str) -> None:
         """Keep a line, and print nothing."""
+        if self.path is None:
+            return
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(f"{text}\n")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from seekless.train.checkpoint import CHECKPOINT, read_checkpoint
 from seekless.train.interrupt import deferred
@@ -77,8 +78,8 @@ class _Callbacks(keras.callbacks.CallbackList):  # type: ignore[misc]
 def _fit(run: Run) -> None:
     """Train what is left of the epoch, or all epochs that are left."""
     model, train, rest = run.model, run.parts.train, run.done > 0
-    callbacks: list[Any] = [Watch(run)]
-    if run.options.tensorboard:
+    callbacks: list[Any] = [*run.ranks.callbacks(len(run.parts.watched)), Watch(run)]
+    if run.options.tensorboard and run.ranks.first:
         callbacks.append(keras.callbacks.TensorBoard(str(run.folder / "tensorboard"), profile_batch=0))
     train.restore(train.state_at(run.epoch, run.done))
     model.fit(
@@ -87,13 +88,15 @@ def _fit(run: Run) -> None:
         initial_epoch=run.epoch,
         epochs=run.epoch + 1 if rest else run.options.epochs,
         class_weight=run.weights,
-        callbacks=_Callbacks(callbacks, add_history=True, model=model),
+        callbacks=_Callbacks(callbacks, add_history=True, model=model, steps=len(train)),
         shuffle=False,  # the order is the sequence's; Keras' own would mix the batches of --shuffle none
         verbose=0,
     )
     if rest and not run.is_over and getattr(model.optimizer, "use_ema", False):
         # At the end of each fit Keras replaces weights by their averages; an unbroken run has one fit.
+        run.ranks.wait()  # for the first, which writes it
         read_checkpoint(run.folder).restore(model, run.folder / CHECKPOINT)
+        run.ranks.part_seeds(model)
 
 
 def _train_on_batches(run: Run) -> None:
@@ -113,9 +116,19 @@ def _train_on_batches(run: Run) -> None:
             samples + len(y),
             {name: sums.get(name, 0.0) + float(value) * len(y) for name, value in logs.items()},
         )
+        if step + 1 == run.steps:
+            _settle(run)
         run.step(step + 1, _means(run))
     train.on_epoch_end()
     _validate(run, _means(run))
+
+
+def _settle(run: Run) -> None:
+    """Add up what the ranks have counted in the epoch."""
+    run.ranks.settle_statistics(run.model)
+    samples, sums = run.sums
+    *totals, samples_of_all = run.ranks.total(np.array([*sums.values(), samples], np.float64)).tolist()
+    run.sums = round(samples_of_all), dict(zip(sums, totals, strict=True))
 
 
 def _means(run: Run) -> dict[str, float]:
@@ -125,5 +138,6 @@ def _means(run: Run) -> dict[str, float]:
 
 def _validate(run: Run, logs: dict[str, float]) -> None:
     """Look at the other part, and end the epoch."""
-    scores = run.model.evaluate(run.parts.watched, verbose=0, return_dict=True, callbacks=[Watch(run)])
+    callbacks = [*run.ranks.callbacks(len(run.parts.watched)), Watch(run)]
+    scores = run.model.evaluate(run.parts.watched, verbose=0, return_dict=True, callbacks=callbacks)
     run.end({**logs, **{f"val_{name}": score for name, score in scores.items()}})

@@ -81,6 +81,7 @@ class Options:
         out: The folder of all runs.
         name: The run's own folder below it; None for the store's name and the next free number.
         save_every: Seconds after which a checkpoint is saved at the next step.
+        rank_timeout: Seconds after which one of several processes that train together is taken for lost.
         tensorboard: Write what TensorBoard shows into the run's folder.
         quiet: Print only the test's result.
     """
@@ -122,6 +123,7 @@ class Options:
     out: str = "runs"
     name: str | None = None
     save_every: float = 300.0
+    rank_timeout: float = 300.0
     tensorboard: bool = False
     quiet: bool = False
 
@@ -178,6 +180,8 @@ class Options:
             raise OptionError(f"--learning-rate: found {self.learning_rate}, expected a number above 0")
         if not self.save_every > 0:
             raise OptionError(f"--save-every: found {self.save_every}, expected seconds above 0")
+        if not 0 < self.rank_timeout < float("inf"):
+            raise OptionError(f"--rank-timeout: found {self.rank_timeout}, expected seconds above 0")
         if not 0 <= self.seed < 2**32:
             raise OptionError(f"--seed: found {self.seed}, expected 0 to {2**32 - 1}")
         for name in ("test_fraction", "validation_fraction"):

@@ -53,6 +53,23 @@ class Past:
                     f"--model {self.folder / 'model-best.keras'} from what was learnt"
                 )
 
+    def check_ranks(self, count: int, steps: int) -> None:
+        """Check that an epoch which was begun is shared by as many processes as before.
+
+        Args:
+            count: How many there are now.
+            steps: Steps of the epoch that are finished.
+
+        Raises:
+            OptionError: There are more or fewer.
+        """
+        began = self.config.get("ranks", 1)
+        if steps and count != began:
+            raise OptionError(
+                f"--continue {self.folder}: found {count} processes that train together, expected {began}, which share "
+                f"the epoch in which it was stopped, after {steps:,} batches; start as many"
+            )
+
     def changes(self, versions: dict[str, str]) -> str:
         """Return which packages have other versions now, by which results may differ in their bits; "" for none.
 

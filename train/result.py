@@ -69,13 +69,24 @@ def finish(run: Run) -> Result:
 
     Args:
         run: The run.
+
+    Returns:
+        What it came to; of several ranks one that does not write may have no scores.
     """
-    model, parts, folder, progress = run.model, run.parts, run.folder, run.progress
-    save_model(model, folder / LAST)
+    model, parts, folder, progress, ranks = run.model, run.parts, run.folder, run.progress, run.ranks
+    ranks.leave(model)
+    if ranks.first:
+        save_model(model, folder / LAST)
     if run.options.early_stopping is not None and progress.best not in (0, progress.epochs):
-        model.load_weights(folder / BEST)
-    found = model.evaluate(parts.test, verbose=0, return_dict=True)
+        if ranks.first:
+            model.load_weights(folder / BEST)
+        ranks.spread(model)
+    if not (ranks.first or ranks.divides_tests):
+        return Result(folder, {}, progress.history, progress.best)
+    found = model.evaluate(parts.test, verbose=0, return_dict=True, callbacks=ranks.callbacks(len(parts.test)))
     scores = {name: float(found[name]) for name in sorted(found, key=lambda name: name != "loss")}
+    if not ranks.first:
+        return Result(folder, scores, progress.history, progress.best)
     if run.data.targets.kind == "class":
         _draw_outcome(run)
     with replacing(folder / RESULT) as partial:
@@ -101,7 +112,7 @@ def read_result(folder: Path, progress: Progress) -> Result | None:
 
 
 def _draw_outcome(run: Run) -> None:
-    outcome = examine(run.model, run.parts.test, run.data.targets)
+    outcome = examine(run.model, run.parts.whole_test, run.data.targets)
     title = f"{run.options.model}, {run.folder.name}"
     try:
         draw_confusion(run.folder, outcome, run.data.targets, title)

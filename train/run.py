@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from seekless.errors import MissingExtraError
+from seekless.loader.resume import undistributed
 from seekless.train.bar import Bar
 from seekless.train.build import has_gpu
 from seekless.train.checkpoint import CHECKPOINT, Checkpoint, restore_metrics, write_checkpoint
@@ -21,11 +22,14 @@ from seekless.train.interrupt import Interrupt
 from seekless.train.losses import Losses
 from seekless.train.options import Options
 from seekless.train.progress import Progress
+from seekless.train.ranks import ALONE, Ranks
 from seekless.train.waiting import Spent, advice
 
 __all__ = ["Run", "check_tensorboard", "save_model"]
 
 SHORT = {"accuracy": "acc"}
+# Steps after which several ranks ask each other whether to stop, which each of them waits for.
+ASKED_EVERY = 16
 
 
 class Run:
@@ -39,6 +43,7 @@ class Run:
         parts: The batches.
         log: Where it says how it goes.
         checkpoint: Where to go on; None to begin. The model has its values already.
+        ranks: The processes that train together, of which the first writes to the folder.
 
     Attributes:
         progress: The epochs that have ended.
@@ -61,9 +66,11 @@ class Run:
         parts: Parts,
         log: Log,
         checkpoint: Checkpoint | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.folder, self.options, self.model = folder, options, model
         self.data, self.parts, self.log = data, parts, log
+        self.ranks = ranks
         self.progress = Progress()
         self.epoch, self.done = 0, 0
         self.trained: dict[str, float] | None = None
@@ -108,7 +115,7 @@ class Run:
         self._first, self._began, self._saved_at = self.done, time.perf_counter(), time.monotonic()
         self._losses = Losses()
         title = f"epoch {self.epoch + 1}/{self.options.epochs}"
-        self._bar = Bar(title, self.steps, self.done, quiet=self.options.quiet)
+        self._bar = Bar(title, self.steps, self.done, quiet=self.log.quiet)
         self.parts.train.begin(self.epoch)
         self.parts.clock.begin(self.steps - self.done)
         if self.done and self.trained is None and self._metrics and self.options.method == "fit":
@@ -123,7 +130,8 @@ class Run:
         """
         if self._torch is not None:
             # Keras lets layers without a seed draw from PyTorch's generator, which knows nothing of a stop.
-            drawn = np.random.SeedSequence((self.options.seed, self.epoch, step)).generate_state(1, np.uint64)
+            rank = (self.ranks.rank,) if self.ranks.rank else ()  # the ranks should drop different values
+            drawn = np.random.SeedSequence((self.options.seed, self.epoch, step, *rank)).generate_state(1, np.uint64)
             self._torch.manual_seed(int(drawn[0]))
         self.parts.clock.want()
 
@@ -139,7 +147,7 @@ class Run:
             KeyboardInterrupt: It was asked for by Ctrl-C; all is saved.
         """
         steps, self.done = range(self.done, done), done
-        saving = time.monotonic() - self._saved_at >= self.options.save_every
+        saving = self.ranks.first and time.monotonic() - self._saved_at >= self.options.save_every
         finished = self._at_once
         if self._losses.note(steps, logs) or done == self.steps or saving or self.interrupt.asked:
             read = self._losses.read()
@@ -150,25 +158,40 @@ class Run:
         self.parts.clock.step(finished=finished)
         if saving:
             self.save()
-        self.check()
+        if self.ranks.count == 1:
+            self.check()
+        elif done == self.steps or steps.start // ASKED_EVERY < done // ASKED_EVERY:
+            self._stop_together()
 
     def check(self) -> None:
-        """End the training if that is asked, all saved.
+        """End the training if that is asked, all saved; several ranks do so after a step alone.
 
         Raises:
             KeyboardInterrupt: It was asked for by Ctrl-C.
         """
-        if self.interrupt.asked:
+        if self.interrupt.asked and self.ranks.count == 1:
             self.save()
             self.interrupt.act()
 
+    def _stop_together(self) -> None:
+        """End the training of all ranks after the same step, if one of them is asked to."""
+        if not self.ranks.total(np.array([float(self.interrupt.asked)]))[0]:
+            return
+        self.save()
+        self.ranks.wait()  # a launcher may end the first, which saves, as soon as another has ended
+        self.interrupt.act()
+        raise KeyboardInterrupt
+
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint; the first rank does it for all."""
+        if not self.ranks.first:
+            return
         place = self.parts.train.state_at(self.epoch, self.done)
         seconds = self._before + (time.perf_counter() - self._began if self.done else 0.0)
         history, best = self.progress.history, self.progress.best
         checkpoint = Checkpoint(place, history, best, seconds, self.sums, self.trained)
-        write_checkpoint(self.folder, self.active(), checkpoint)
+        with undistributed():
+            write_checkpoint(self.folder, self.active(), checkpoint)
         self.saved, self._saved_at = (self.epoch, self.done), time.monotonic()
 
     def end(self, logs: Mapping[str, Any]) -> None:
@@ -179,13 +202,14 @@ class Run:
         """
         self.close()
         seconds = self._before + time.perf_counter() - self._began
-        done = min(self._first * self.options.batch_size, self.parts.train.samples)
-        spent = self.parts.clock.spent(self.parts.train.samples - done) if self._first < self.steps else None
+        done = min(self._first * self.options.batch_size * self.ranks.count, self.parts.samples)
+        spent = self.parts.clock.spent(self.parts.samples - done) if self._first < self.steps else None
         better = self.progress.note(logs)
-        write_history(self.folder, self.progress.history)
-        if better:
-            save_model(self.model, self.folder / BEST)
-        self._draw_history()
+        if self.ranks.first:
+            write_history(self.folder, self.progress.history)
+            if better:
+                save_model(self.model, self.folder / BEST)
+            self._draw_history()
         self.epoch, self.done, self.trained, self.sums, self._before = self.progress.epochs, 0, None, (0, {}), 0.0
         self.save()
         self._say(seconds, spent)
@@ -237,7 +261,7 @@ def save_model(model: Any, path: Path) -> None:
         model: The model.
         path: The file, which ends in .keras.
     """
-    with replacing(path) as partial:
+    with replacing(path) as partial, undistributed():
         model.save(partial)
 
 

@@ -94,7 +94,7 @@ def evaluate(model: str, store: str, *, batch_size: int = 256, part: str = "all"
         trained.model.compile(loss=targets.loss, metrics=list(targets.metrics))
     one_hot = wants_one_hot(trained.model, targets)
     split = None if part == "all" else part
-    batches = StoreSequence(opened, batch_size, split=split, shuffle=False, one_hot=one_hot)
+    batches = StoreSequence(opened, batch_size, split=split, shuffle=False, one_hot=one_hot, cache_bytes=0)
     if not batches.samples:
         raise TrainError(f"{store}: found no samples to test on, expected one at least")
     try:
@@ -137,7 +137,7 @@ def predict(
     check_input(trained.model, of_store(opened), where)
     outputs = outputs_of(trained.model, of_store(opened), where)
     targets = trained.targets or _guessed(trained.model, outputs)
-    batches = StoreSequence(opened, batch_size, shuffle=False)
+    batches = StoreSequence(opened, batch_size, shuffle=False, cache_bytes=0)  # each sample is wanted once
     with replacing(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["key", *_columns(targets, outputs)])

@@ -288,6 +288,7 @@ WRONG = {
     "no batch": ({"batch_size": 0}, "batch_size: found 0, expected 1 or more"),
     "no window": ({"window_bytes": 0}, "window_bytes: found 0, expected 1 or more"),
     "shuffle": ({"shuffle": "ful"}, "shuffle: found 'ful', expected 'window', 'batch', 'full' or False"),
+    "drop": ({"drop_remainder": "some"}, "drop_remainder: found 'some', expected True, False or 'uneven'"),
     "shuffle true": ({"shuffle": True}, "shuffle: found True, expected 'window', 'batch', 'full' or False"),
     "shard": ({"shard": 2}, r"shard: found 2, expected \(rank, ranks\), such as \(0, 2\)"),
     "no such rank": ({"shard": (2, 2)}, r"shard: found \(2, 2\), expected \(rank, ranks\) with a rank from 0"),

@@ -268,7 +268,7 @@ def dealt(draw):
     """Sizes, and the steps of every rank over them."""
     size = draw(st.one_of(sizes(least=1), irregular(least=1), grown(least=1)))
     count = draw(st.integers(1, min(5, size.length)))
-    drop = draw(st.booleans())
+    drop = draw(st.sampled_from([True, False, "uneven"]))
     batch = draw(st.integers(1 if drop or count == 1 or size.length % count == 0 else 2, 60))
     return size, [Steps(size.length, batch, rank, count, drop) for rank in range(count)]
 

@@ -59,6 +59,17 @@ def test_full_counts_the_full_steps_at_the_beginning(length, batch, drop):
     assert steps.steps - steps.full <= 1
 
 
+@given(st.integers(2, 9), st.integers(2, 60), st.data())
+def test_what_is_uneven_can_be_left_out_so_that_all_ranks_have_one_size_in_each_step(count, batch, data):
+    length = data.draw(st.integers(count, 1000))
+    ranks = all_ranks(length, batch, count, drop="uneven")
+    first, *others = [sizes(steps) for steps in ranks]
+    assert all(found == first for found in others)
+    assert count * sum(first) == length - length % count == ranks[0].used
+    assert min(first) >= 1
+    assert [steps.before for steps in ranks] == [rank * sum(first) for rank in range(count)]
+
+
 def test_a_known_spread():
     assert [sizes(steps) for steps in all_ranks(53, 10, 2, drop=False)] == [[10, 9, 8], [10, 8, 8]]
     assert [sizes(steps) for steps in all_ranks(3, 10, 3, drop=False)] == [[1], [1], [1]]

@@ -1,5 +1,12 @@
-"""A small store that a LeNet learns within seconds, and others that it cannot take."""
+"""A small store that a LeNet learns within seconds, others that it cannot take, and processes that train together."""
 
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +17,7 @@ from seekless.store.hdf5_writer import HDF5Writer
 from seekless.store.schema import Field, Header
 
 SIDE, CLASSES = 8, 4
+LIMIT = 240  # seconds; ranks that take longer hang
 
 
 @pytest.fixture
@@ -85,3 +93,69 @@ def numbered(make_store):
         return make_store(x, np.arange(count) % 3, **options)
 
     return make
+
+
+@pytest.fixture(params=["tensorflow", "jax", "torch"])
+def backend(request) -> str:
+    if importlib.util.find_spec(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    return request.param
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def environments(backend: str, count: int) -> list[dict[str, str]]:
+    """Return what each process finds in its environment, as the launchers of the backends set it."""
+    ports = free_ports(count)
+    shared = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2", "OMP_NUM_THREADS": "1"}
+    if backend == "tensorflow":
+        cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+        return [
+            {**shared, "TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": rank}})}
+            for rank in range(count)
+        ]
+    if backend == "jax":
+        names = {
+            "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{ports[0]}",
+            "KERAS_DISTRIBUTION_NUM_PROCESSES": str(count),
+        }
+        return [{**shared, **names, "KERAS_DISTRIBUTION_PROCESS_ID": str(rank)} for rank in range(count)]
+    names = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(ports[0]), "WORLD_SIZE": str(count)}
+    return [{**shared, **names, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
+
+
+def run_ranks(
+    arguments: list[str], backend: str, count: int, folder: Path, *, wait_for: int | None = None
+) -> list[tuple[int, str]]:
+    """Run processes side by side; return the exit code of each, or of the first few, and what it said."""
+    logs = [folder / f"log-{number}.txt" for number in range(count)]
+    processes = []
+    try:
+        for log, environment in zip(logs, environments(backend, count), strict=True):
+            with open(log, "wb") as file:
+                started = subprocess.Popen(
+                    [sys.executable, *arguments], env=environment, cwd=folder, stdout=file, stderr=subprocess.STDOUT
+                )
+            processes.append(started)
+        codes = [process.wait(LIMIT) for process in processes[:wait_for]]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    return [(code, log.read_text(errors="replace")) for code, log in zip(codes, logs, strict=False)]
+
+
+@pytest.fixture
+def run() -> Callable[..., list[tuple[int, str]]]:
+    """Give the function that runs ranks side by side."""
+    return run_ranks

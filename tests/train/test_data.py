@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import seekless
-from seekless.errors import SourceNotFoundError, StoreFormatError, StoreNotFoundError, TrainError
+from seekless.errors import OptionError, SourceNotFoundError, StoreFormatError, StoreNotFoundError, TrainError
 from seekless.train.data import open_data
 from seekless.train.options import Options
+from seekless.train.ranks import Ranks
 from seekless.train.targets import Targets
 
 
@@ -293,3 +294,21 @@ def test_of_several_inputs_the_same_blocks_are_held_out(tmp_path):
     assert seen["a"].tolist() == seen["b"].tolist()
     assert len(seen["a"]) == 12
     assert {number % 2 for number in seen["a"].tolist()} == {0, 1}
+
+
+def test_loose_files_are_for_one_process(tiny_csv):
+    data = open_data(Options(files=str(tiny_csv.root)))
+    with pytest.raises(
+        OptionError, match="--files: found 2 processes that train together, expected one; use a --store"
+    ):
+        data.open_parts(False, Ranks(0, 2))
+
+
+def test_ranks_share_the_parts(numbered):
+    data = open_data(Options(str(numbered()), batch_size=16))
+    first, second = (data.open_parts(False, Ranks(rank, 2)) for rank in range(2))
+    for name, samples in (("train", 117), ("test", 13)):
+        one, other = (numbers(getattr(parts, name)) for parts in (first, second))
+        assert len(set(one) | set(other)) == len(one) + len(other) == samples
+    assert first.samples == second.samples == 117
+    assert numbers(second.whole_test) == list(range(117, 130))

@@ -26,6 +26,7 @@ WRONG = {
     "rate nan": ({"learning_rate": float("nan")}, "--learning-rate: found nan, expected a number above 0"),
     "seed": ({"seed": -1}, "--seed: found -1, expected 0 to 4294967295"),
     "large seed": ({"seed": 2**32}, "--seed: found 4294967296, expected 0 to 4294967295"),
+    "no patience": ({"rank_timeout": 0.0}, r"--rank-timeout: found 0\.0, expected seconds above 0"),
     "no test": ({"test_fraction": 0.0}, r"--test-fraction: found 0\.0, expected a number between 0 and 1"),
     "all test": ({"test_fraction": 1.0}, r"--test-fraction: found 1\.0, expected a number between 0 and 1"),
     "two sources": ({"files": "data"}, "--store, --files: found both, expected one: a store, or a folder"),

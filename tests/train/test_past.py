@@ -8,7 +8,7 @@ import pytest
 from seekless.errors import OptionError, TrainError
 from seekless.train.folder import write_config
 from seekless.train.options import Options
-from seekless.train.past import read_past
+from seekless.train.past import Past, read_past
 
 
 @pytest.fixture
@@ -71,3 +71,16 @@ def test_other_versions_are_named(run):
     assert past.changes({"keras": "1.0", "python": "3.10", "torch": "2"}) == ""
     said = "this is keras 1.1, not 1.0: results may differ from an unbroken run"
     assert past.changes({"keras": "1.1", "python": "3.10"}) == said
+
+
+def test_an_epoch_goes_on_with_as_many_processes_as_share_it(tmp_path):
+    past = Past(tmp_path, Options("data.h5"), {"ranks": 4})
+    past.check_ranks(4, steps=7)
+    past.check_ranks(2, steps=0)
+    message = (
+        "found 2 processes that train together, expected 4, which share the epoch .* after 7 batches; start as many"
+    )
+    with pytest.raises(OptionError, match=message):
+        past.check_ranks(2, steps=7)
+    with pytest.raises(OptionError, match="found 2 processes that train together, expected 1"):
+        Past(tmp_path, Options("data.h5"), {}).check_ranks(2, steps=7)
