@@ -204,6 +204,7 @@ def test_what_is_not_there_is_told(run, tmp_path):
 def test_memory_does_not_grow_with_the_samples(run, make_store, tmp_path, monkeypatch):
     monkeypatch.setitem(StoreSequence.__init__.__kwdefaults__, "window_bytes", 64 * 500)
     monkeypatch.setattr("seekless.loader.batches.SLAB_BYTES", 64 * 500)
+    monkeypatch.setattr("seekless.loader.batches.UNIT_BYTES", 64 * 500)
     monkeypatch.setattr("seekless.store.pieces.PIECE_BYTES", 6 * 500)
     folder, peaks = str(run(epochs=1)), []
     for count in (4_000, 4_000, 16_000):  # what is made once is made in the first
