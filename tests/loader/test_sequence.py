@@ -672,7 +672,7 @@ WRONG_STATES = {
     "other ranks": (
         {"shard": (0, 2)},
         3,
-        "found step 3 of an epoch of batches by shuffle window, batch 10, .*shard 0 of 1,",
+        "found step 3 of an epoch of batches by shuffle window, batch 10, .*1 ranks, .* 2 ranks,",
     ),
     "another batch size": ({"batch_size": 5}, 3, "batch 10.*expected by shuffle window, batch 5,"),
     "another order": ({"shuffle": "full"}, 3, "shuffle window.*expected by shuffle full"),
