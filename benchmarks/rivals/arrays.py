@@ -1,15 +1,16 @@
 """One large array in a file: plain h5py, and a memory map of an .npy file; each by slices and by fancy indexing."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from rivals.way import Batch, Source, Way, as_floats
+from rivals.way import Batch, Iterated, Source, as_floats
 
 __all__ = ["HDF5", "MemoryMap"]
 
 
-class _Array(Way):
+class _Array(Iterated):
     """Batches of an array in a file, in the order of the source.
 
     Args:
@@ -22,8 +23,9 @@ class _Array(Way):
     def _begin(self, labels: np.ndarray, batch: int) -> None:
         self._labels, self._batch = labels, batch
 
+    @abstractmethod
     def _take(self, rows: slice | np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """Return some samples."""
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         random, count, batch = np.random.default_rng(epoch), len(self._labels), self._batch

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rivals.way import Batch, Source, Way, as_floats
+from rivals.way import Batch, Iterated, Source, as_floats
 
 __all__ = ["FFCV"]
 
@@ -23,7 +23,7 @@ class Indexed:
         return self.source.stacked([self.source.files[number]])[0], int(self.source.labels[number])
 
 
-class FFCV(Way):
+class FFCV(Iterated):
     """DatasetWriter, then Loader(order=OrderOption.QUASI_RANDOM)."""
 
     def load(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rivals.way import Batch, Source, Way
+from rivals.way import Batch, Iterated, Source
 
 __all__ = ["DD", "Pass"]
 
@@ -17,7 +17,7 @@ def bytes_of(source: Source) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(parts), source.labels
 
 
-class Pass(Way):
+class Pass(Iterated):
     """Consecutive slices of uint8 samples in memory, divided into one reused float32 buffer; not shuffled."""
 
     def pack(self, source: Source, target: Path) -> None:

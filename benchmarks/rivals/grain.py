@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rivals.way import Batch, Source, Way, as_floats
+from rivals.way import Batch, Iterated, Source, as_floats
 
 __all__ = ["Grain"]
 
 
-class Grain(Way):
+class Grain(Iterated):
     """MapDataset.source(ArrayRecordDataSource).shuffle().map().batch(), read by Grain's own threads."""
 
     def load(self) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rivals.way import Batch, Source, Way, as_floats
+from rivals.way import Batch, Iterated, Source, as_floats
 
 __all__ = ["Datasets"]
 
 
-class Datasets(Way):
+class Datasets(Iterated):
     """`load_from_disk(...).with_format("numpy").shuffle().iter(batch_size=64)`."""
 
     def load(self) -> None:

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rivals.way import Batch, Source, Way
+from rivals.way import Batch, Iterated, Source
 
 __all__ = ["Batches", "InFit", "Store"]
 
@@ -16,7 +16,7 @@ def import_codecs() -> None:
         import_module(name)
 
 
-class Store(Way):
+class Store(Iterated):
     """`for x, y in StoreSequence(store, 64)`."""
 
     @classmethod

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from rivals.way import Batch, Way, as_floats
+from rivals.way import Batch, Iterated, as_floats
 
 __all__ = ["Loaded", "stacked"]
 
@@ -15,7 +15,7 @@ def stacked(samples: list[dict[str, Any]]) -> Batch:
     return as_floats(x), np.array([int(sample["y"]) for sample in samples])
 
 
-class Loaded(Way):
+class Loaded(Iterated):
     """A way whose `open` leaves a DataLoader in `_loader`."""
 
     _loader: Any

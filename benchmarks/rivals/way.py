@@ -3,6 +3,7 @@
 Needs NumPy and Pillow alone, so that each rival can run where nothing but itself is installed.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,7 +67,7 @@ class Source:
             yield self.stacked(self.files[part]), self.labels[part]
 
 
-class Way:
+class Way(ABC):
     """One way to feed samples.
 
     Attributes:
@@ -82,22 +83,29 @@ class Way:
         """Return the name of the folder of what is packed; ways of the same name share it."""
         return cls.__name__.lower()
 
-    def load(self) -> None:
+    def load(self) -> None:  # noqa: B027 - most have nothing to import
         """Import what is needed, so that it is not timed."""
 
-    def pack(self, source: Source, target: Path) -> None:
+    def pack(self, source: Source, target: Path) -> None:  # noqa: B027 - some read the source itself
         """Write what is read later; nothing where the source itself is read."""
 
+    @abstractmethod
     def open(self, source: Source, target: Path, batch: int) -> None:
         """Open what was packed."""
-        raise NotImplementedError
 
+    @abstractmethod
+    def run(self, epoch: int, see: Callable[[Any, Any], None] | None = None) -> int:
+        """Go through an epoch; show each batch where asked to; return its samples."""
+
+
+class Iterated(Way):
+    """A way whose batches are asked for one after the other."""
+
+    @abstractmethod
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch: x float32 with values 0 to 1, and classes."""
-        raise NotImplementedError
 
     def run(self, epoch: int, see: Callable[[Any, Any], None] | None = None) -> int:
-        """Go through an epoch; return its samples."""
         samples = 0
         for x, y in self.batches(epoch):
             samples += len(y)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from rivals.way import Batch, Source, Way
+from rivals.way import Batch, Iterated, Source
 
 __all__ = ["WebDataset"]
 
@@ -12,7 +12,7 @@ SHUFFLE = 1000  # samples in the buffer, as in its own examples
 A_SHARD = 1000  # samples
 
 
-class WebDataset(Way):
+class WebDataset(Iterated):
     """PNG files as they are, numbers as .npy; decoded by WebDataset."""
 
     def load(self) -> None:
