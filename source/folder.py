@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from seekless.errors import SourceError, SourceNotFoundError
+from seekless.source.joining import lines_of_samples
 from seekless.source.labels import some
 from seekless.source.listing import Listing, list_files
 from seekless.source.place import is_remote, place_of
 from seekless.source.remote import RemoteSource
 from seekless.source.samples import BadSample, Decoder, FileSource
-from seekless.source.targets import TargetOptions, Targets, folder_targets, join_targets, typed_targets
+from seekless.source.targets import TargetOptions, Targets, folder_targets, typed_targets
 
 __all__ = ["NO_LABELS", "Layout", "open_folder"]
 
@@ -123,7 +124,7 @@ def _chosen(listing: Listing, keep: Callable[[int], bool]) -> Listing:
 def _labelled(
     listing: Listing, path: Path, options: TargetOptions, bad: list[BadSample] | None
 ) -> tuple[Listing, Targets]:
-    found, lines = join_targets(listing.keys, path, options)
+    found, lines = lines_of_samples(listing.keys, path, options.columns)
     without = [listing.keys[index] for index in np.flatnonzero(found < 0).tolist()]
     used = np.zeros(len(lines.ids), bool)
     used[found[found >= 0]] = True
