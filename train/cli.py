@@ -10,7 +10,7 @@ from seekless.command import run
 from seekless.decoding_options import csv_file_options, image_options, target_options, together
 from seekless.errors import OptionError
 from seekless.parameters import ByteSize
-from seekless.train.options import BACKENDS, DECODING, METHODS, READERS, SHUFFLES, TYPED, Options
+from seekless.train.options import BACKENDS, DECODING, METHODS, SHUFFLES, TYPED, Options
 
 __all__ = ["main", "train"]
 
@@ -80,19 +80,20 @@ _order_options = together(
         "--window-bytes", type=ByteSize(), help="Bytes mixed at one time; two are in memory.  [default: 256MiB]"
     ),
     click.option(
-        "--reader",
-        type=_choice(READERS),
-        default="auto",
-        show_default=True,
-        help="By what a store is read; both read by pread, auto says what disk it found.",
+        "--workers", default=1, show_default=True, help="Threads that decompress blocks of the store; two at the least."
     ),
-    click.option("--workers", default=1, show_default=True, help="Threads that decompress blocks of the store."),
-    click.option("--seed", default=0, show_default=True, help="Draws the weights and the order of the samples."),
+    click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        help="Draws the weights, the order of the samples, and blocks to hold out.",
+    ),
     click.option(
         "--test-fraction",
         type=float,
         metavar="F",
-        help="Hold out the last part of the store.  [default: the part that the store records, else 0.1]",
+        help="Hold out the last part of the store; of one that is not shuffled blocks drawn by the seed.  [default: "
+        "the part that the store records, else 0.1]",
     ),
     click.option(
         "--validation-fraction",

@@ -227,7 +227,6 @@ def _store_parts(store: Store, options: Options, splits: Sequence[Split], one_ho
             one_hot=one_hot,
             window_bytes=window,
             shard=shard,
-            reader=options.reader,
             workers=options.workers,
         )
 
@@ -244,7 +243,6 @@ def _store_parts(store: Store, options: Options, splits: Sequence[Split], one_ho
             window_bytes=window,
             shard=ranks.shard,
             drop_remainder=ranks.uneven,
-            reader=options.reader,
             workers=options.workers,
         ),
         None if options.validation_fraction is None else held(validation),

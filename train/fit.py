@@ -55,14 +55,15 @@ def train_model(options: Options) -> Result:
     data = _opened(options)
     with ranks.watching(), precision(mixed=options.mixed_precision):
         model, parts = _built(options, data, ranks)
-        mixing = mixing_of(parts.train)
+        mixing = mixing_of(parts.train) if ranks.first else None
         folder = _new_folder(options, data, ranks)
         with _held(folder, ranks):
             log = Log(folder if ranks.first else None, quiet=options.quiet)
             if ranks.first:
                 write_config(folder, _config(options, data, parts, ranks))
             _introduce(options, data, parts, model, log)
-            mixing.tell(log)
+            if mixing is not None:
+                mixing.tell(log)
             return _trained(Run(folder, options, model, data, parts, log, ranks=ranks))
 
 

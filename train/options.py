@@ -8,12 +8,11 @@ from typing import Any
 
 from seekless.errors import OptionError
 
-__all__ = ["BACKENDS", "METHODS", "MODEL_NAMES", "READERS", "SHUFFLES", "Options"]
+__all__ = ["BACKENDS", "METHODS", "MODEL_NAMES", "SHUFFLES", "Options"]
 
 MODEL_NAMES = ("lenet", "lenet-wide")
 METHODS = ("fit", "train-on-batch")
 SHUFFLES = ("window", "batch", "full", "none")
-READERS = ("auto", "pread")
 BACKENDS = ("tensorflow", "jax", "torch")
 FILE_SHUFFLES = (None, "full", "none")
 
@@ -66,11 +65,11 @@ class Options:
         metrics: Names of Keras metrics; () for the compiled model's own, else what suits the targets.
         shuffle: "window", "batch", "full" or "none"; None for "window", for `files` "full".
         window_bytes: Decoded bytes of x that are mixed at one time; None for the loader's own.
-        reader: By what a store is read: "auto" or "pread".
         workers: Threads that check and decompress blocks of the store.
-        seed: Draws the weights and the order of the samples.
-        test_fraction: The last part of the store is held out for the test; None for the parts that the store records,
-            or a tenth where it records none.
+        seed: Draws the weights, the order of the samples, and the blocks that are held out of a store that is not
+            shuffled.
+        test_fraction: The last part of the store, or so many of its blocks, is held out for the test; None for the
+            parts that the store records, or a tenth where it records none.
         validation_fraction: This much of the train part, its last, is looked at after each epoch instead of the test
             part; None to look at the test part.
         class_weight: "balanced" weighs a class by 1 over its samples; None weighs all samples alike.
@@ -110,7 +109,6 @@ class Options:
     metrics: tuple[str, ...] = ()
     shuffle: str | None = None
     window_bytes: int | None = None
-    reader: str = "auto"
     workers: int = 1
     seed: int = 0
     test_fraction: float | None = None
@@ -156,7 +154,6 @@ class Options:
             ("method", METHODS),
             ("shuffle", (None, *SHUFFLES)),
             ("backend", (None, *BACKENDS)),
-            ("reader", READERS),
             ("class_weight", (None, "balanced")),
         ):
             if (found := getattr(self, name)) not in choices:
