@@ -52,7 +52,7 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
             changed; "always", each time it is read; "never", where a file that changed is an error.
         cache_bytes: Decoded bytes of x that stay in memory over the epochs at most; no batch depends on it. None keeps
             a part that fits two windows, which would be in memory at a time anyhow, and nothing of a larger one.
-        workers: Threads that check and decompress blocks; and processes that run the transform, if
+        workers: Threads that check and decompress blocks, two at the least; and processes that run the transform, if
             `use_multiprocessing`.
         use_multiprocessing: Run the transform in other processes; no batch changes by it. Keras itself is told of one
             worker and no processes.

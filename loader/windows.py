@@ -15,11 +15,13 @@ from seekless.loader.pick import read_ranges
 from seekless.store.blocks import BlockReader, Follow, Part
 from seekless.store.buffers import Buffers
 
-__all__ = ["Plan", "Window", "Windows"]
+__all__ = ["DECODERS", "Plan", "Window", "Windows"]
 
 # What to read, as ascending (start, stop) pairs of samples, and which of these samples comes when.
 Plan = tuple[list[tuple[int, int]], npt.NDArray[np.int64]]
 
+# Threads that decompress, at the least: while the first window comes nothing else is to be done.
+DECODERS = 2
 # Kept memory is taken for whole blocks, of which a part of the store may have cut some.
 CUT_BLOCKS = 16
 
@@ -157,7 +159,7 @@ class Windows:
 
     def _pool(self) -> ThreadPoolExecutor:
         """Return the threads that check and decompress while this one reads; they end with a window."""
-        return ThreadPoolExecutor(self._threads, "seekless-read-decode")
+        return ThreadPoolExecutor(max(DECODERS, self._threads), "seekless-read-decode")
 
 
 def _share_blocks(edges: npt.NDArray[np.int64], ranges: Sequence[tuple[int, int]]) -> bool:

@@ -30,6 +30,8 @@ VERIFY = ("first-epoch", "always", "never")
 
 # Neighbouring blocks are read by one call up to this many bytes, so that scratch memory stays bounded.
 MAX_READ_BYTES = 16 << 20
+# Compressed ones up to this many, so that they are decompressed while the next are read.
+MAX_CODED_BYTES = 4 << 20
 # Blocks of one read are checked and decompressed by other threads while this many more are read.
 RUNS_AHEAD = 2
 # Blocks are read once more if their file was written to meanwhile, so many times in all.
@@ -195,7 +197,7 @@ class BlockReader:
 
     def _runs(self, spans: Iterable[_Span]) -> Iterator[list[_Span]]:
         """Group spans whose blocks lie behind each other in a file."""
-        offset, nbytes = self.table.offset, self.table.nbytes
+        offset, nbytes, coded = self.table.offset, self.table.nbytes, self.table.coded
         run: list[_Span] = []
         for span in spans:
             block = span.block
@@ -203,7 +205,8 @@ class BlockReader:
                 end = offset[run[-1].block] + nbytes[run[-1].block]
                 total = offset[block] + nbytes[block] - offset[run[0].block]
                 # A gap below a page is the padding that aligns the next block.
-                if not (0 <= offset[block] - end < ALIGNMENT and total <= MAX_READ_BYTES):
+                most = MAX_CODED_BYTES if coded[block] else MAX_READ_BYTES
+                if not (0 <= offset[block] - end < ALIGNMENT and total <= most):
                     yield run
                     run = []
             run.append(span)

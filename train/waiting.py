@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seekless.loader.windows import DECODERS
 from seekless.train.bar import DRAW_EVERY
 
 __all__ = ["Clock", "Spent", "advice", "bytes_from_disk"]
@@ -153,8 +154,8 @@ def advice(spent: Spent, *, loose: bool, compressed: bool, part_bytes: int, wind
         helps.append("a faster disk gives more")
         return f"{waits}, and reads from disk: " + "; ".join(helps)
     if compressed and not kept:
-        if workers < CORES:
-            helps.append(f"--workers {workers + 1} decompresses in that many threads")
+        if (more := max(workers, DECODERS) + 1) <= CORES:
+            helps.append(f"--workers {more} decompresses in that many threads")
         helps.append("a store converted with --compression lz4 or none has less to decode")
     helps.append("a larger --batch-size takes less time a sample")
     return f"{waits}, though nothing comes from disk: " + "; ".join(helps)

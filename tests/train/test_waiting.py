@@ -115,10 +115,10 @@ def test_what_is_said_would_help():
 
 
 def test_threads_are_worth_naming_as_far_as_there_are_cores(monkeypatch):
-    monkeypatch.setattr(waiting, "CORES", 2)
+    monkeypatch.setattr(waiting, "CORES", 3)
     cached = Spent(100, 10.0, 2.0, 0)
-    assert "--workers 2 decompresses" in helps(cached, compressed=True, part_bytes=50)
-    assert "--workers" not in helps(cached, compressed=True, part_bytes=50, workers=2)
+    assert "--workers 3 decompresses" in helps(cached, compressed=True, part_bytes=50)
+    assert "--workers" not in helps(cached, compressed=True, part_bytes=50, workers=3)
 
 
 def test_the_system_counts_what_is_read_or_nothing_is_said(monkeypatch, tmp_path):
