@@ -1,6 +1,5 @@
 """Batches of a store: windows read ahead, samples gathered in the epoch's order, scaled by one division."""
 
-import bisect
 import itertools
 import math
 from collections.abc import Generator, Iterator, Sequence
@@ -14,15 +13,18 @@ import numpy as np
 from seekless.errors import OptionError
 from seekless.loader.ahead import Ahead
 from seekless.loader.arrival import Arrival
-from seekless.loader.gather import DIRECT_BYTES, Scaling, take
+from seekless.loader.cursor import Cursor
+from seekless.loader.gather import DIRECT_BYTES, Scaling
 from seekless.loader.options import BatchOptions
-from seekless.loader.order import Order, Sizes, Steps, epoch_order
+from seekless.loader.order import Order, Sizes, Steps
+from seekless.loader.orders import Orders
 from seekless.loader.others import OtherInput
 from seekless.loader.reading import reading
 from seekless.loader.scale import one_hot
+from seekless.loader.slabs import slab_steps
 from seekless.loader.targets import Targets
 from seekless.loader.transform import Batch, Transform, TransformProcesses
-from seekless.loader.windows import Plan, Window, Windows
+from seekless.loader.windows import Window, Windows
 from seekless.store.blocks import BlockReader
 from seekless.store.buffers import Buffers
 from seekless.store.inputs import as_x
@@ -39,8 +41,6 @@ FIRST_SHARE = 8
 SLAB_BYTES = 4 << 20
 # One is used, two wait and one is filled.
 SLABS = 4
-# Samples of a window that is planned before its epoch begins: its plan takes 8 bytes for each.
-FORESEEN = 1 << 20
 
 
 class BatchMaker:
@@ -50,7 +50,7 @@ class BatchMaker:
         store: The store.
         options: How.
         processes: Other processes that run the transform; 0 runs it here.
-        threads: Threads that check and decompress blocks; with 1 the one that reads does it.
+        threads: Threads that check and decompress blocks; two at the least.
     """
 
     def __init__(self, store: Store, options: BatchOptions, processes: int = 0, threads: int = 1) -> None:
@@ -89,11 +89,11 @@ class BatchMaker:
             threads=max(1, threads),
         )
         self._scaling = None if options.dtype is None else Scaling(x, options.dtype)
-        self._foreseen: tuple[int, Order, Plan] | None = None
+        self._orders = Orders(self.sizes, options.shuffle or False, options.seed, self.dealt)
         self._forget_memory()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_foreseen": None, "_slab_memory": None, "_batch_memory": None}
+        return {**self.__dict__, "_slab_memory": None, "_batch_memory": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -136,10 +136,7 @@ class BatchMaker:
 
     def order(self, epoch: int) -> Order:
         """Return the order of an epoch."""
-        foreseen = self._foreseen
-        if foreseen is not None and foreseen[0] == epoch:
-            return foreseen[1]
-        return epoch_order(self.sizes, self.options.shuffle or False, self.options.seed, epoch, self.dealt)
+        return self._orders.of(epoch)
 
     def unfinished(self) -> "BatchMaker":
         """Return one that makes the same batches of stored values: not scaled, not one-hot, not transformed."""
@@ -219,25 +216,13 @@ class BatchMaker:
                 yield from map(self._finished, batches)
             return
         together = max(1, SLAB_BYTES // max(1, sample_bytes * self.options.batch_size))
-        steps = list(self._slab_steps(epoch, first_step, last_step, together))
+        steps = list(slab_steps(self.order(epoch), self.dealt, first_step, last_step, together))
         begin = self.dealt.begin
         with closing(Ahead(self._gathered(epoch, steps), depth=2)) as slabs:
             for (first, last), slab in zip(itertools.pairwise(steps), slabs, strict=True):
                 edges = [begin(step) - begin(first) for step in range(first, last + 1)]
                 for rows in itertools.starmap(slice, itertools.pairwise(edges)):
                     yield self._finished(self._scaled(slab, rows))
-
-    def _slab_steps(self, epoch: int, first_step: int, last_step: int, together: int) -> Iterator[int]:
-        """Yield the steps at which slabs begin, and the last step; no slab waits for a window that few of it need."""
-        order, begin, steps = self.order(epoch), self.dealt.begin, range(first_step, last_step + 1)
-        windows = range(order.window_at(begin(first_step)) + 1, order.windows)
-        step, length = first_step, max(1, together // 8)  # the first is short: it is waited for
-        for edge in [*map(order.begin, windows), begin(last_step)]:
-            end = steps[min(bisect.bisect_right(steps, edge, key=begin), len(steps)) - 1]
-            while step < end:
-                yield step
-                step, length = min(step + length, end), together
-        yield last_step
 
     def _gathered(
         self, epoch: int, steps: Sequence[int], scaling: Scaling | None = None
@@ -257,7 +242,7 @@ class BatchMaker:
         with closing(Ahead(self._load(order, epoch, windows, arrival))) as loaded:
             memory = self._slab_memory if scaling is None else self._batch_memory
             used = begin(steps[0]) - order.begin(windows[0])
-            cursor = _Cursor(loaded, windows, used, arrival, memory, scaling)
+            cursor = Cursor(loaded, windows, used, arrival, memory, scaling)
             for step, end in itertools.pairwise(steps):
                 yield cursor.take(begin(end) - begin(step))
 
@@ -266,20 +251,11 @@ class BatchMaker:
         try:
             for number in windows:
                 arrival.begin(number, order.begin(number + 1) - order.begin(number))
-                yield self._windows.load(self._plan(order, epoch, number), memory, arrival.add)
+                yield self._windows.load(self._orders.plan(order, epoch, number), memory, arrival.add)
         finally:
             arrival.end()
-        # While the last window is used: sorting its random numbers would delay the first batch of the next epoch.
-        if windows.stop == order.windows and self.sizes.window <= FORESEEN:
-            following = self.order(epoch + 1)
-            self._foreseen = epoch + 1, following, following.plan(0)
-
-    def _plan(self, order: Order, epoch: int, number: int) -> Plan:
-        foreseen = self._foreseen
-        if number == 0 and foreseen is not None and foreseen[0] == epoch:
-            self._foreseen = None
-            return foreseen[2]
-        return order.plan(number)
+        if windows.stop == order.windows:
+            self._orders.foresee(epoch + 1)
 
     def _scaled(self, slab: Batch, rows: slice) -> Batch:
         """Return some rows of stored values as a batch."""
@@ -292,82 +268,15 @@ class BatchMaker:
 
     def _finished(self, batch: Batch) -> Batch:
         x, *beside = batch
-        inputs = {self._x.table.field.name: x}
-        for other in self._others:
-            inputs[other.name] = other.scaled(beside.pop(0))
+        name = self._x.table.field.name
+        if name != "x":
+            inputs = {name: x}
+            for other in self._others:
+                inputs[other.name] = other.scaled(beside.pop(0))
+            x = as_x(dict(sorted(inputs.items())))
         if self.options.one_hot:
             beside[0] = one_hot(beside[0], self.store.header.class_count)
-        return (as_x(dict(sorted(inputs.items()))), *beside)
-
-
-class _Cursor:
-    """Takes samples out of windows, one behind the other.
-
-    Args:
-        loaded: The windows.
-        numbers: Of the windows.
-        used: Samples of the first that come before.
-        arrival: Of the windows.
-        memory: For x.
-        scaling: How x is scaled; None for stored values.
-    """
-
-    def __init__(
-        self,
-        loaded: Iterator[Window],
-        numbers: range,
-        used: int,
-        arrival: Arrival,
-        memory: Buffers,
-        scaling: Scaling | None,
-    ) -> None:
-        self._loaded = loaded
-        self._numbers = iter(numbers)
-        self._number, self._last = numbers.start, numbers[-1]
-        self._window: Window | None = None
-        self._used = used
-        self._arrival = arrival
-        self._memory = memory
-        self._scaling = scaling
-
-    def take(self, count: int) -> Batch:
-        """Return the next samples: x, then the small fields."""
-        batch: Batch | None = None
-        done = 0
-        while done < count:
-            window = self._current()
-            if self._number < self._last:
-                self._arrival.wait(self._number + 1, self._used / len(window), (count - done) / len(window))
-            if batch is None:
-                batch = self._empty(count, window)
-            taken = slice(self._used, self._used + min(count - done, len(window) - self._used))
-            self._put(window, taken, batch, done)
-            done, self._used = done + taken.stop - taken.start, taken.stop
-            del window
-        return batch or ()
-
-    def _current(self) -> Window:
-        if self._window is not None and self._used == len(self._window):
-            self._window = None  # before the next but one is read, so that two are in memory at most
-            self._used = 0
-        if self._window is None:
-            self._window = next(self._loaded)
-            self._number = next(self._numbers)
-        return self._window
-
-    def _empty(self, count: int, window: Window) -> Batch:
-        dtype = window.x.dtype if self._scaling is None else self._scaling.dtype
-        x = self._memory.empty((count, *window.x.shape[1:]), dtype)
-        return x, *(np.empty((count, *values.shape[1:]), values.dtype) for values in window.beside)
-
-    def _put(self, window: Window, taken: slice, batch: Batch, done: int) -> None:
-        x, *beside = (array[done : done + taken.stop - taken.start] for array in batch)
-        if self._scaling is None:
-            take(window.x, window.x_rows[taken], x)
-        else:
-            self._scaling.take(window.x, window.x_rows[taken], x)
-        for values, kept in zip(beside, window.beside, strict=True):
-            take(kept, window.rows[taken], values)
+        return (x, *beside)
 
 
 def batches(

@@ -65,7 +65,7 @@ def test_too_little_memory_is_said_with_what_to_lower(learnable, tmp_path, monke
         def full(self, *arguments):
             raise MemoryError("Unable to allocate 3 GiB")
 
-        monkeypatch.setattr("seekless.loader.batches._Cursor._empty", full)
+        monkeypatch.setattr("seekless.loader.cursor.Cursor._empty", full)
     else:
 
         def full(self, done, logs):
