@@ -59,7 +59,7 @@ PROGRAMS = {
     ),
     "large": Program(
         "large.py",
-        "--gb 0.8 --limit-mb 700 --work {work}",
+        "--gb 1.6 --limit-mb 1400 --work {work}",
         "--gb 20 --limit-mb 4000 --work {work}",
     ),
     "many-files": Program(

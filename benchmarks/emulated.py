@@ -35,6 +35,10 @@ class Disk:
             raise SystemExit(f"{SCRIPT.name} {' '.join(arguments)}: {done.stderr}")
         return done.stdout
 
+    def forget(self) -> None:
+        """Mount it anew, so that nothing of what was written to it is in memory; no file of it may be open."""
+        self._run("forget")
+
     def close(self) -> None:
         """Take it away."""
         self._run("down")

@@ -3,8 +3,9 @@
 # 120 reads a second and 150 MB/s for the processes run "on" it. Needs root, Linux, and cgroup v1's blkio controller.
 #
 #   disk.sh up [GIB]      make and mount it (default 4 GiB); prints where it is mounted
-#   disk.sh cold CMD ...  drop the page cache, then run CMD throttled; prints its reads and bytes to stderr
+#   disk.sh cold CMD ...  mount it anew without a page cache, then run CMD throttled; prints reads and bytes to stderr
 #   disk.sh warm CMD ...  the same without dropping the cache
+#   disk.sh forget        mount it anew without a page cache
 #   disk.sh down          unmount and remove it
 #
 # Files can be copied onto it at full speed; only what `cold` and `warm` run is slowed. The throttle counts requests and
@@ -20,6 +21,13 @@ BYTES_A_SECOND=150000000
 device() { losetup -j "$IMAGE" | cut -d: -f1; }
 number() { cat "/sys/block/$(basename "$(device)")/dev"; }
 served() { awk -v d="$(number)" '$1==d && $2=="Read" {n=$3} END {printf "%.0f", n+0}' "$GROUP/blkio.throttle.$1"; }
+
+# What a file system keeps of files that were just written would be there for the first of several readers alone.
+forget() {
+    umount "$MOUNT"
+    echo 3 > /proc/sys/vm/drop_caches
+    mount -o noatime "$(device)" "$MOUNT"
+}
 
 case "${1:-}" in
 up)
@@ -38,14 +46,14 @@ up)
 cold | warm)
     state=$1
     shift
-    if [ "$state" = cold ]; then
-        sync
-        echo 3 > /proc/sys/vm/drop_caches
-    fi
+    if [ "$state" = cold ]; then forget; fi
     reads=$(served io_serviced) bytes=$(served io_service_bytes) code=0
     sh -c 'echo $$ > "$0"/cgroup.procs; exec "$@"' "$GROUP" "$@" || code=$?
     echo "disk: $(($(served io_serviced) - reads)) reads, $(($(served io_service_bytes) - bytes)) bytes" >&2
     exit $code
+    ;;
+forget)
+    forget
     ;;
 down)
     if mountpoint -q "$MOUNT"; then umount "$MOUNT"; fi
@@ -54,7 +62,7 @@ down)
     rmdir "$GROUP" "$MOUNT" "$ROOT" 2>/dev/null || true
     ;;
 *)
-    sed -n '2,11s/^# \{0,1\}//p' "$0"
+    sed -n '2,12s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
 esac
