@@ -13,6 +13,11 @@ def bits(item):
     return [bits(value) for value in item]
 
 
+# Worker processes import this module for the transforms: from one that imports Keras they would start TensorFlow.
+def mirrored(x, y, rng):
+    return (x[:, ::-1] if rng.random() < 0.5 else x) + rng.integers(3, dtype=x.dtype), y
+
+
 def shifted(x, y, rng):
     return np.broadcast_to(rng.random(dtype=np.float32), (len(x), 2)), y[::-1] + rng.integers(9)
 

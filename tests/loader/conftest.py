@@ -85,7 +85,7 @@ def sequence(numbered):
 
     def make(batch_size=10, **options):
         return seekless.StoreSequence(
-            numbered.store, batch_size, **{"dtype": None, "window_bytes": numbered.window_bytes, "seed": 1, **options}
+            numbered.store, batch_size, **{"dtype": None, "window_bytes": numbered.window_bytes, **options}
         )
 
     return make

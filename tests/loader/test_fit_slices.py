@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from kit.batches import mirrored
 from kit.seen import Seen, StopAt, equal
 
 from seekless.errors import OptionError
@@ -77,10 +78,6 @@ def test_several_workers_and_processes_change_no_batch(sequence, epochs):
     train, model = sequence(seed=1, **options), Seen()
     assert (train.workers, train.use_multiprocessing) == (1, False)  # what Keras is told
     assert equal(model.learn(train, epochs=2), epochs(0, 1, seed=1))
-
-
-def mirrored(x, y, rng):
-    return (x[:, ::-1] if rng.random() < 0.5 else x) + rng.integers(3, dtype=x.dtype), y
 
 
 def test_use_multiprocessing_changes_only_where_the_transform_runs(sequence, epochs):
