@@ -16,7 +16,6 @@ the ratio is the median of those of the turns.
 
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,12 +26,11 @@ from typing import Any
 
 import click
 import numpy as np
+from emulated import Disk
 from machine import report
 from processes import pin, timed
 from sources import csv_files, digit_pngs, in_order, photo_pngs, warm
 
-HERE = Path(__file__).resolve().parent
-DISK = HERE / "disk" / "disk.sh"
 KINDS = ("csv", "png", "photo", "disk")
 # How many times as fast as its rival a conversion should be; the disk's: at most 1.1 times as long.
 GOALS = {"csv": 2.5, "png": 1.6, "photo": 1.7, "disk": 1 / 1.1}
@@ -95,21 +93,21 @@ def loose(kind: str, rival: str, how: str, source: Path, work: Path, share: floa
     return Race(kind, rival, source, len(files), warm(source), time_rival)
 
 
-def on_disk(mount: Path, source: Path, work: Path) -> Race:
+def on_disk(disk: Disk, source: Path, work: Path) -> Race:
     """Return the race against `cat` on the emulated disk, for which the files are copied there."""
-    shutil.copytree(source, mount / "data")
-    files = in_order(mount / "data")
+    there = Path(shutil.copytree(source, disk.mount / "data"))
+    files = in_order(there)
     listing = work / "disk.txt"
     listing.write_text("\0".join(map(str, files)))
-    command = [DISK, "cold", "sh", "-c", 'xargs -0 cat < "$0" > /dev/null', listing]
+    command = [*disk.cold, "sh", "-c", 'xargs -0 cat < "$0" > /dev/null', listing]
     return Race(
         "disk",
         "cat, same order",
-        mount / "data",
+        there,
         len(files),
         warm(source),
         lambda: timed(command),
-        (str(DISK), "cold"),
+        tuple(disk.cold),
     )
 
 
@@ -216,11 +214,8 @@ def race_all(
         notes.append(f"photo: {what}")
     if "disk" in kinds:
         source = csv_files(made, counts["disk"], data)
-        mount = Path(subprocess.run([DISK, "up"], capture_output=True, text=True, check=True).stdout.strip())
-        try:
-            rows.append(run(on_disk(mount, source, work), work, repeats, notes))
-        finally:
-            subprocess.run([DISK, "down"], check=True)
+        with Disk.up(work, 2 << 30) as disk:
+            rows.append(run(on_disk(disk, source, work), work, repeats, notes))
         notes.append("disk: 120 reads/s, 150 MB/s, 128 KiB read-ahead, all caches dropped each time, whole commands")
     return rows, notes
 

@@ -20,13 +20,14 @@ class Disk:
     Attributes:
         mount: Where it is mounted.
         prefix: What to write before a command that is to find it slow.
+        cold: The same, all caches dropped before.
     """
 
     def __init__(self, root: Path, size: int) -> None:
         self._root = root
         gibibytes = 2 + (size >> 30)
         self.mount = Path(self._run("up", str(gibibytes)).strip())
-        self.prefix = ["env", f"DISK_ROOT={root}", str(SCRIPT), "warm"]
+        self.prefix, self.cold = (["env", f"DISK_ROOT={root}", str(SCRIPT), state] for state in ("warm", "cold"))
 
     def _run(self, *arguments: str) -> str:
         environment = {**os.environ, "DISK_ROOT": str(self._root)}
@@ -55,11 +56,8 @@ class Disk:
 
     @classmethod
     @contextlib.contextmanager
-    def maybe(cls, wanted: bool, work: Path, size: int) -> Iterator["Disk | None"]:
-        """Yield the disk, for so many bytes at least, or None where it is not wanted."""
-        if not wanted:
-            yield None
-            return
+    def up(cls, work: Path, size: int) -> Iterator["Disk"]:
+        """Yield the disk, for so many bytes at least."""
         disk = cls(work / "disk", size)
         before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or the disk would stay
         try:
@@ -67,3 +65,13 @@ class Disk:
         finally:
             disk.close()
             signal.signal(signal.SIGTERM, before)
+
+    @classmethod
+    @contextlib.contextmanager
+    def maybe(cls, wanted: bool, work: Path, size: int) -> Iterator["Disk | None"]:
+        """Yield the disk, for so many bytes at least, or None where it is not wanted."""
+        if not wanted:
+            yield None
+            return
+        with cls.up(work, size) as disk:
+            yield disk

@@ -20,7 +20,6 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -30,26 +29,22 @@ from typing import Any
 import click
 import numpy as np
 from accuracy import digits as drawn_digits
+from emulated import Disk
 from machine import report
+from processes import told
 from sources import SIDE, photographs
 
 import seekless
 
 HERE = Path(__file__).resolve().parent
-DISK = HERE / "disk" / "disk.sh"
 PARTS = ("warm", "first", "memory", "fit", "cold")
 DRAWN = 5_000  # digits that are drawn; more of them are these, moved by a few pixels
 TOGETHER = 500  # samples written at a time
 
 
-def ask(what: str, *prefix: str | Path, **options: Any) -> dict[str, Any]:
+def ask(what: str, *prefix: str, **options: Any) -> dict[str, Any]:
     """Measure in a new process."""
-    command = [*map(str, prefix), sys.executable, str(HERE / "loading.py"), what, json.dumps(options)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{what} {options}: exit code {done.returncode}\n{done.stderr}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return told([*prefix, sys.executable, HERE / "loading.py", what, json.dumps(options)])
 
 
 def digits(data: Path | None, count: int, work: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -112,35 +107,32 @@ def measure_fit(store: Path, turns: int, epochs: int) -> list[dict[str, Any]]:
     return rows
 
 
-def measure_cold(stores: dict[str, Path], repeats: int) -> list[dict[str, Any]]:
+def measure_cold(stores: dict[str, Path], repeats: int, work: Path) -> list[dict[str, Any]]:
     """Compare with dd on the emulated disk, in turn."""
-    rows = []
-    mount = Path(subprocess.run([DISK, "up", "8"], capture_output=True, text=True, check=True).stdout.strip())
-    try:
-        for name, goal in (("noise", ">= 0.95"), ("digits", ">= 3.5"), ("photographs", ">= 1.4")):
-            rows += _measure_cold_store(name, stores[name], mount, repeats, goal)
-    finally:
-        subprocess.run([DISK, "down"], check=True)
-    return rows
+    with Disk.up(work, 6 << 30) as disk:
+        return [
+            line
+            for name, goal in (("noise", ">= 0.95"), ("digits", ">= 3.5"), ("photographs", ">= 1.4"))
+            for line in _measure_cold_store(name, stores[name], disk, repeats, goal)
+        ]
 
 
-def _measure_cold_store(name: str, store: Path, mount: Path, repeats: int, goal: str) -> list[dict[str, Any]]:
-    there = mount / store.name
+def _measure_cold_store(name: str, store: Path, disk: Disk, repeats: int, goal: str) -> list[dict[str, Any]]:
+    there, raw = disk.mount / store.name, disk.mount / "raw"
     shutil.copy(store, there)
     opened = seekless.open(store)
-    raw = mount / "raw"
     size = len(opened) * opened.header.fields["x"].sample_bytes
     with open(raw, "wb") as file:
         for start in range(0, size, 1 << 24):
             file.write(np.random.default_rng(start).bytes(min(1 << 24, size - start)))
     ratios, waits, firsts, fits = [], [], [], []
     for _ in range(repeats):
-        found = ask("epoch", DISK, "cold", store=str(there))
-        ratios.append(ask("dd", DISK, "cold", file=str(raw))["seconds"] / found["seconds"])
+        found = ask("epoch", *disk.cold, store=str(there))
+        ratios.append(ask("dd", *disk.cold, file=str(raw))["seconds"] / found["seconds"])
         waits.append(found["wait"])
         firsts.append(found["first"])
         if name == "digits":
-            times = [ask("cold_fit", DISK, "cold", store=str(there), shuffle=kind)["seconds"] for kind in (True, False)]
+            times = [ask("cold_fit", *disk.cold, store=str(there), shuffle=kind)["seconds"] for kind in (True, False)]
             fits.append(times[0] / times[1])
     there.unlink()
     raw.unlink()
@@ -191,9 +183,9 @@ def main(
     """Measure the loader."""
     parts = only.split(",")
     notes = ["batches of 256, float32 with targets, shuffle window"]
-    if "cold" in parts and (not hasattr(os, "geteuid") or os.geteuid() != 0):
+    if "cold" in parts and (reason := Disk.why_not()):
         parts.remove("cold")
-        notes.append("nothing cold: the emulated disk needs root")
+        notes.append(f"nothing cold: the emulated disk {reason}")
     with tempfile.TemporaryDirectory(dir=work) as folder:
         stores, shown = make_stores(count, photo, data, work or Path(folder), "cold" in parts)
         rows = measure_warm(stores, repeats) if "warm" in parts else []
@@ -205,7 +197,7 @@ def main(
         if "fit" in parts:
             rows += measure_fit(stores["digits"], max(1, repeats // 2), epochs)
         if "cold" in parts:
-            rows += measure_cold(stores, max(1, repeats // 3))
+            rows += measure_cold(stores, max(1, repeats // 3), Path(folder))
             notes.append(f"photographs are {shown}")
     report("The loader", "; ".join(notes), rows, to)
 

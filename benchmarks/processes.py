@@ -1,14 +1,16 @@
 """Run a command as a process: how long it takes, and how much memory it takes with all its children."""
 
 import contextlib
+import json
 import os
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Footprint", "footprint", "memory_group", "pin", "processes_of", "timed", "why_no_group"]
+__all__ = ["Footprint", "footprint", "memory_group", "pin", "processes_of", "timed", "told", "why_no_group"]
 
 SAMPLE_EVERY = 0.02  # seconds between two looks at the memory of all processes
 V1 = Path("/sys/fs/cgroup/memory")
@@ -51,11 +53,25 @@ def timed(command: Command) -> tuple[float, str]:
         SystemExit: It failed; the message is what it said.
     """
     start = time.perf_counter()
+    done = _run(command)
+    return time.perf_counter() - start, done.stderr
+
+
+def told(command: Command) -> dict[str, Any]:
+    """Run a command; return the JSON in the last line of its stdout.
+
+    Raises:
+        SystemExit: It failed; the message is what it said.
+    """
+    found: dict[str, Any] = json.loads(_run(command).stdout.splitlines()[-1])
+    return found
+
+
+def _run(command: Command) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stderr}")
-    return seconds, done.stderr
+    return done
 
 
 def footprint(command: Command) -> Footprint:

@@ -13,6 +13,9 @@ TESTS = [
     Path(__file__).parent / name
     for name in (
         "loader/test_sequence.py",
+        "loader/test_fit.py",
+        "loader/test_fit_slices.py",
+        "loader/test_restore.py",
         "loader/test_resume.py",
         "loader/test_asking.py",
         "test_keras_inputs.py",

@@ -1,6 +1,5 @@
 """Bad files are listed or left out, all the way: what is said, in which words, and what is left."""
 
-import csv
 import io
 import os
 import re
@@ -8,10 +7,10 @@ import shutil
 
 import numpy as np
 import pytest
+from kit.converting import contents, during, listed, names, pack
 from PIL import Image
 
 import seekless
-from seekless.convert import run as run_module
 from seekless.errors import SourceError
 from seekless.source import samples as samples_module
 from seekless.source.read import FilesAhead
@@ -19,30 +18,10 @@ from seekless.source.read import FilesAhead
 ONE, TWO, THREE = "1 2\n3 4\n", "5 6\n7 8\n", "9 1\n2 3\n"
 
 
-def pack(source, store, **options):
-    return seekless.pack(source, store, **{"progress": False, "workers": 0, **options})
-
-
-def contents(path):
-    """What is in a store: {key: (x, y)}."""
-    store = seekless.open(path)
-    x, y = store["x"].tolist(), store["y"].tolist() if "y" in store.fields else [None] * len(store)
-    return dict(zip(store.keys, zip(x, y, strict=True), strict=True))
-
-
 def arrays(path):
     """The values of a store's fields as bytes: what must not differ in a bit."""
     store = seekless.open(path)
     return {name: (store[name].dtype, store[name].shape, store[name].tobytes()) for name in store.fields}
-
-
-def names(folder):
-    return sorted(entry.name for entry in folder.iterdir())
-
-
-def listed(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.reader(file))
 
 
 def picture(form, **options):
@@ -56,18 +35,6 @@ def picture(form, **options):
 def store(tmp_path):
     """A store to be."""
     return tmp_path / "a.h5"
-
-
-def during(monkeypatch, change):
-    """Change something after the source was listed and before it is read."""
-    opened = run_module.open_source
-
-    def then(*arguments):
-        source = opened(*arguments)
-        change()
-        return source
-
-    monkeypatch.setattr(run_module, "open_source", then)
 
 
 def eio(path):

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from kit.converting import names, pack, targets
 from PIL import Image
 
 import seekless
@@ -12,25 +13,6 @@ from seekless.errors import OptionError, SourceError
 
 RANDOM = np.random.default_rng(11)
 ONE, TWO, THREE = "1 2\n3 4\n", "5 6\n7 8\n", "9 1\n2 3\n"
-
-
-def pack(source, store, **options):
-    return seekless.pack(source, store, **{"progress": False, "workers": 0, **options})
-
-
-def contents(path):
-    """What is in a store: {key: (x, y)}."""
-    store = seekless.open(path)
-    x, y = store["x"].tolist(), store["y"].tolist() if "y" in store.fields else [None] * len(store)
-    return dict(zip(store.keys, zip(x, y, strict=True), strict=True))
-
-
-def targets(path):
-    return {key: y for key, (_, y) in contents(path).items()}
-
-
-def names(folder):
-    return sorted(entry.name for entry in folder.iterdir())
 
 
 def picture(form, **options):

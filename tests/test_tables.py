@@ -1,59 +1,22 @@
 """Tables whose rows are samples, all the way: what is in the store, and what is said of bad rows."""
 
-import csv
 import re
 
 import numpy as np
 import pytest
+from kit.converting import contents, during, listed, names, pack, targets
 
 import seekless
-from seekless.convert import run as run_module
 from seekless.errors import OptionError, SourceError
 from seekless.source import table as table_module
 
 RANDOM = np.random.default_rng(11)
 
 
-def pack(source, store, **options):
-    return seekless.pack(source, store, **{"progress": False, "workers": 0, **options})
-
-
-def contents(path):
-    """What is in a store: {key: (x, y)}."""
-    store = seekless.open(path)
-    x, y = store["x"].tolist(), store["y"].tolist() if "y" in store.fields else [None] * len(store)
-    return dict(zip(store.keys, zip(x, y, strict=True), strict=True))
-
-
-def targets(path):
-    return {key: y for key, (_, y) in contents(path).items()}
-
-
-def names(folder):
-    return sorted(entry.name for entry in folder.iterdir())
-
-
-def listed(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.reader(file))
-
-
 @pytest.fixture
 def store(tmp_path):
     """A store to be."""
     return tmp_path / "a.h5"
-
-
-def during(monkeypatch, change):
-    """Change something after the source was listed and before it is read."""
-    opened = run_module.open_source
-
-    def then(*arguments):
-        source = opened(*arguments)
-        change()
-        return source
-
-    monkeypatch.setattr(run_module, "open_source", then)
 
 
 KAGGLE = "label,pixel0,pixel1,pixel2,pixel3\n7,0,51,102,255\n0,255,0,0,1\n"

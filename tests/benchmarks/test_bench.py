@@ -1,6 +1,7 @@
 """All benchmarks are run by one table; rivals are installed beside, and what does not install is named."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,14 @@ def test_the_reason_why_one_cannot_be_installed_is_found(scripts, said, reason):
     from peers import why
 
     assert why(said) == reason
+
+
+def test_an_interval_of_differences_is_that_of_student(scripts):
+    from articles import half_width
+
+    assert math.isnan(half_width([0.5]))
+    assert half_width([1.0, 2.0, 3.0]) == pytest.approx(4.303 / math.sqrt(3))
+    assert half_width([1.0, 3.0] * 20) == pytest.approx(2.12 * math.sqrt(40 / 39) / math.sqrt(40))
 
 
 def test_ways_that_read_the_same_file_share_it(scripts, tmp_path):

@@ -1,4 +1,4 @@
-"""Every benchmark runs at toy size, so that none can rot."""
+"""Every benchmark runs at toy size, so that none can rot; those that need TensorFlow in test_one_process.py."""
 
 import json
 import subprocess
@@ -13,29 +13,11 @@ TOYS = {
     "decode_png.py": ["--count", "40", "--repeats", "1"],
     "help_time.py": ["--repeats", "1"],
     "listing.py": ["--count", "500"],
-    "epoch.py": ["--count", "80", "--repeats", "1"],
     "opening.py": ["--samples", "500", "--chunks", "40", "--repeats", "1"],
     "convert.py": ["--csv", "40", "--png", "40", "--photo", "4", "--repeats", "1"],
     "convert_memory.py": ["--photo", "8", "--workers", "1", "--million", "--tiny", "100"],
-    "loader.py": [
-        "--only",
-        "warm,first,memory,fit",
-        "--digits",
-        "80",
-        "--photo",
-        "20",
-        "--repeats",
-        "1",
-        "--epochs",
-        "1",
-    ],
     "loader_memory.py": ["--gib", "0.02", "--epochs", "1"],
     "seek_distance.py": ["--count", "60"],
-    "articles.py": ["--count", "200", "--seeds", "2", "--epochs", "1"],
-    "accuracy.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
-    "tf_dataset.py": ["--samples", "300", "--repeats", "1"],
-    "gpu/training.py": ["--samples", "64", "--side", "8", "--batch-size", "16", "--turns", "1"],
-    "mixing.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
 }
 MEMORY = ("convert_memory.py", "loader_memory.py")
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is told by Linux's /proc")

@@ -10,7 +10,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is told by Linux's /proc")
-SLICES = {"h5py-slices", "memmap-slices"}
 
 
 def figures(tmp_path, script, *arguments):
@@ -23,30 +22,12 @@ def figures(tmp_path, script, *arguments):
 
 
 @NEEDS_PROC
-@pytest.mark.parametrize(
-    ("kind", "ways"),
-    [
-        ("csv", "store-batches,memory,h5py-slices,memmap-slices,pass,dd"),
-        ("png", "store-fit,files-4,directory,h5py-fancy,memmap-fancy,tfrecord"),
-    ],
-)
-def test_every_way_brings_each_sample_once_and_mixes_as_it_says(kind, ways, tmp_path):
-    record = figures(tmp_path, "race.py", kind, "--count", "200", "--repeats", "1", "--states", "warm", "--ways", ways)
+def test_every_way_brings_each_sample_once_and_mixes_as_it_says(brings_each_sample_once, tmp_path):
+    """Those that need no TensorFlow; the others are in test_one_process.py."""
+    ways = "store-batches,h5py-slices,memmap-slices,pass,dd"
+    record = figures(tmp_path, "race.py", "csv", "--count", "200", "--repeats", "1", "--states", "warm", "--ways", ways)
     assert record["names"] == ways.split(",")
-    for name, row in zip(record["names"], record["rows"], strict=True):
-        assert row["failed"] is None
-        assert row["first s"] > 0
-        assert row["next s"] > 0
-        assert record["figures"][name]["samples"] == 200
-        if name in ("pass", "dd"):
-            assert row["once"] is None
-            continue
-        assert row["once"] is True
-        if name in SLICES:  # in the order of the source
-            assert row["parts"] < 0.5 * record["asked"]["shuffle"]["parts"]
-            assert row["apart"] > 0.5
-        else:
-            assert row["parts"] > 0.7 * record["asked"]["shuffle"]["parts"]
+    brings_each_sample_once(record)
 
 
 @NEEDS_PROC
@@ -93,14 +74,3 @@ def test_data_larger_than_memory_is_measured_or_the_reason_given(tmp_path):
 def test_conversions_of_more_and_more_files_are_timed(tmp_path):
     record = figures(tmp_path, "many_files.py", "--counts", "20,40")
     assert [row["files"] for row in record["rows"]] == [20, 40]
-
-
-@pytest.mark.skipif(not hasattr(os, "preadv"), reason="the store's reads are noted where it calls preadv")
-def test_a_head_is_followed_through_each_order(tmp_path):
-    record = figures(tmp_path, "disk/seeks.py", "--here", "--count", "70")
-    if "reason" in record["rows"][0]:
-        assert "does not tell" in record["rows"][0]["reason"]
-        return
-    by_order = {row["order"]: row for row in record["rows"]}
-    assert by_order["the store"]["seconds"] < by_order["loose files, random order"]["seconds"]
-    assert by_order["the store"]["times the store"] == 1

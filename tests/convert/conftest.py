@@ -38,6 +38,12 @@ def write_source(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture(params=["data.h5", "data.npy.d"])
+def path(request, tmp_path) -> Path:
+    """A store to be, of either kind."""
+    return tmp_path / request.param
+
+
 @pytest.fixture
 def same_open_files(tmp_path: Path) -> Iterator[None]:
     """Hold that a test leaves none of its files open; what other tests' workers open and close meanwhile is theirs."""

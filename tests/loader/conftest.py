@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from kit.arrays import write_arrays
 
 import seekless
 from seekless.store.encoding import Encoding
-from seekless.store.hdf5_writer import HDF5Writer
 from seekless.store.schema import Field, Header, label_block_length
 
 
@@ -45,14 +45,7 @@ def make_store(tmp_path: Path):
             values["y"] = y
         classes = int(y.max()) + 1 if y is not None and kind == "class" else 0
         header = Header(len(x), fields, shuffled, 0, "test", boundaries, kind if y is not None else "", classes)
-        with HDF5Writer(tmp_path / name, header) as writer:
-            for field, array in values.items():
-                for start in range(0, len(array), fields[field].block_length):
-                    part = array[start : start + fields[field].block_length]
-                    whole = np.zeros((fields[field].block_length, *part.shape[1:]), part.dtype)
-                    whole[: len(part)] = part
-                    writer.append(field, whole.tobytes())
-        return seekless.open(tmp_path / name)
+        return seekless.open(write_arrays(tmp_path / name, header, values))
 
     return make
 
@@ -84,6 +77,51 @@ def numbered(make_store) -> Numbered:
     number = np.arange(403)
     x = np.broadcast_to(number[:, None, None], (403, 3, 2)).astype(np.uint16)
     return Numbered(make_store(x, number * 3, kind="number", name="numbered.h5"))
+
+
+@pytest.fixture
+def sequence(numbered):
+    """Return a function that makes a StoreSequence of 41 batches, the last of 3 samples, in 7 windows."""
+
+    def make(batch_size=10, **options):
+        return seekless.StoreSequence(
+            numbered.store, batch_size, **{"dtype": None, "window_bytes": numbered.window_bytes, **options}
+        )
+
+    return make
+
+
+@pytest.fixture
+def epochs(numbered):
+    """Return a function that gives the batches of epochs as they should be."""
+
+    def expected(*numbers, batch_size=10, **options):
+        options = {"dtype": None, "window_bytes": numbered.window_bytes, **options}
+        return [batch for epoch in numbers for batch in numbered.store.batches(batch_size, epoch=epoch, **options)]
+
+    return expected
+
+
+@pytest.fixture
+def damage():
+    """Return a function that flips a bit in the middle of a block of x, where the checks at opening do not look."""
+
+    def flip(store: seekless.Store, block: int) -> None:
+        table = store.tables["x"]
+        offset = int(table.offset[block] + table.nbytes[block] // 2)
+        with open(store.path, "r+b") as file:
+            file.seek(offset)
+            byte = file.read(1)[0]
+            file.seek(offset)
+            file.write(bytes([byte ^ 1]))
+
+    return flip
+
+
+@pytest.fixture
+def damaged(numbered, damage):
+    """Flip a bit in block 20, which no window that comes early in the store's order holds."""
+    damage(numbered.store, 20)
 
 
 def _reading() -> list[threading.Thread]:

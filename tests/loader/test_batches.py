@@ -1,7 +1,6 @@
 """Batches of a store: every pair belongs together, each sample comes once, values are divided once."""
 
 import hashlib
-import os
 import pickle
 import subprocess
 import sys
@@ -326,18 +325,8 @@ def test_a_missing_store_is_told(tmp_path):
         list(seekless.batches(tmp_path / "data.h5"))
 
 
-def damage(store, block: int) -> None:
-    """Flip one bit in the middle of a block of x; the file's own checks at opening do not look there."""
-    table = store.tables["x"]
-    with open(store.path, "r+b") as file:
-        file.seek(int(table.offset[block] + table.nbytes[block] // 2))
-        byte = file.read(1)[0]
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte ^ 1]))
-
-
 @pytest.mark.parametrize("block", [0, 20, 57])
-def test_a_damaged_block_is_named_and_not_one_wrong_sample_is_given(numbered, reading, block):
+def test_a_damaged_block_is_named_and_not_one_wrong_sample_is_given(numbered, reading, block, damage):
     damage(numbered.store, block)
     made, given = maker(numbered.store, 10, shuffle=False, window_bytes=numbered.window_bytes, dtype=None), []
     with pytest.raises(StoreFormatError, match=rf"numbered\.h5: block {block} of x is damaged"):

@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+from kit.batches import OPTIONS, bits
 
 import seekless
-from seekless.errors import MissingExtraError
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from torch.utils.data import DataLoader  # noqa: E402
@@ -17,59 +17,12 @@ from seekless.store.blocks import BlockReader  # noqa: E402
 
 # The loader's, on a machine of few cores.
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
-BATCH = 10
-
-
-@pytest.fixture
-def sequence(numbered):
-    """Return a function that makes a StoreSequence of 41 batches, the last of 3 samples, in 7 windows."""
-
-    def make(batch_size=BATCH, **options):
-        return seekless.StoreSequence(
-            numbered.store, batch_size, **{"dtype": None, "window_bytes": numbered.window_bytes, "seed": 1, **options}
-        )
-
-    return make
-
-
-def bits(batches):
-    """Batches in a form that is equal where they are the same bit for bit."""
-    arrays = [batch if isinstance(batch, (tuple, list)) else (batch,) for batch in batches]
-    return [[(a.dtype, a.shape, a.tobytes()) for a in map(np.ascontiguousarray, batch)] for batch in arrays]
 
 
 def loader(sequence, workers=0, **options):
     if workers:
         options = {"multiprocessing_context": "fork" if sys.platform == "linux" else "spawn", **options}
     return DataLoader(sequence.to_torch(), None, num_workers=workers, **options)
-
-
-def shifted(x, y, rng):
-    return np.broadcast_to(rng.random(dtype=np.float32), (len(x), 2)), y[::-1] + rng.integers(9)
-
-
-OPTIONS = {
-    "stored values": {},
-    "float32": {"dtype": "float32"},
-    "float64": {"dtype": "float64"},
-    "batch": {"shuffle": "batch"},
-    "full": {"shuffle": "full"},
-    "in order": {"shuffle": False},
-    "a part": {"split": (0.2, 0.7)},
-    "dropped": {"drop_remainder": True},
-    "a rank": {"shard": (1, 3)},
-    "transformed": {"transform": shifted, "dtype": "float32"},
-    "one batch": {"batch_size": 1000},
-}
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_it_gives_the_sequences_batches_epoch_after_epoch(sequence, options, workers):
-    held, loaded = sequence(**options), loader(sequence(**options), workers)
-    assert len(loaded) == len(held)
-    for _ in range(2):
-        assert bits(loaded) == bits(held)
 
 
 @pytest.mark.parametrize("persistent", [True, False], ids=["persistent", "new workers"])
@@ -146,13 +99,6 @@ def test_a_copy_by_pickle_goes_on_by_itself(sequence):
     assert bits(dataset) == bits(copy) == whole
 
 
-def test_without_targets_x_comes_alone(make_store):
-    store = make_store(np.arange(40, dtype=np.uint8).reshape(-1, 1))
-    found = list(loader(seekless.StoreSequence(store, 16, shuffle=False)))
-    assert [type(x) for x in found] == [torch.Tensor] * 3
-    assert found[0].ravel().tolist() == list(range(16))
-
-
 @pytest.mark.parametrize("workers", [0, 2])
 def test_several_inputs_come_by_name(tmp_path, workers):
     image, depth = np.arange(600, dtype=np.uint8).reshape(100, 6), np.arange(100, dtype=np.float32)
@@ -171,12 +117,6 @@ def test_tensors_are_the_batches_themselves(sequence, monkeypatch):
     made.append((np.zeros((3, 2), np.float32), np.arange(3)))
     x, y = next(iter(held.to_torch()))
     assert (x.data_ptr(), y.data_ptr()) == tuple(array.ctypes.data for array in made[0])
-
-
-def test_processes_for_the_transform_are_used_by_a_loader_without_workers_alone(sequence):
-    options = {"transform": shifted, "use_multiprocessing": True, "workers": 2}
-    for workers in (0, 1):
-        assert bits(loader(sequence(**options), workers)) == bits(sequence(transform=shifted))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
@@ -199,32 +139,7 @@ def test_workers_read_each_window_once_but_where_their_runs_meet(sequence, monke
     assert len(windows) <= 7 + workers - 1
 
 
-@pytest.fixture
-def damaged(numbered):
-    """Flip a bit in block 20."""
-    with open(numbered.store.path, "r+b") as file:
-        offset = int(numbered.store.tables["x"].offset[20])
-        file.seek(offset)
-        byte = file.read(1)[0]
-        file.seek(offset)
-        file.write(bytes([byte ^ 1]))
-
-
 @pytest.mark.usefixtures("damaged")
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_damaged_block_is_named(sequence, workers):
+def test_workers_name_a_damaged_block(sequence):
     with pytest.raises(seekless.StoreError, match=r"numbered\.h5: block 20 of x is damaged"):
-        list(loader(sequence(), workers))
-
-
-def test_no_thread_is_left_of_an_iteration_that_is_cut(sequence, reading):
-    iterator = iter(loader(sequence()))
-    next(iterator)
-    del iterator
-    assert not reading()
-
-
-def test_without_pytorch_the_extra_is_named(sequence, monkeypatch):
-    monkeypatch.setitem(sys.modules, "seekless.loader.torch", None)
-    with pytest.raises(MissingExtraError, match=r'found no PyTorch .* pip install "seekless\[torch\]"'):
-        sequence().to_torch()
+        list(loader(sequence(), 2))

@@ -26,16 +26,6 @@ def forms(batches) -> list:
     return [[(array.dtype, array.shape, array.tobytes()) for array in batch] for batch in batches]
 
 
-def damage(store, block: int) -> None:
-    """Flip one bit in the middle of a block of x; the file's own checks at opening do not look there."""
-    table = store.tables["x"]
-    with open(store.path, "r+b") as file:
-        file.seek(int(table.offset[block] + table.nbytes[block] // 2))
-        byte = file.read(1)[0]
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte ^ 1]))
-
-
 @pytest.fixture
 def reads(monkeypatch):
     """The names of the fields that were read from the file, a name a call."""
@@ -139,7 +129,7 @@ def test_a_part_that_fits_two_windows_is_kept_and_a_larger_one_is_not(numbered):
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 1 << 20], ids=["read again", "kept"])
-def test_a_store_that_is_replaced_between_epochs_is_noticed(numbered, reading, cache_bytes):
+def test_a_store_that_is_replaced_between_epochs_is_noticed(numbered, reading, cache_bytes, damage):
     made = maker(numbered.store, 10, window_bytes=numbered.window_bytes, cache_bytes=cache_bytes)
     list(made.epoch(0))
     damage(numbered.store, 20)
@@ -153,7 +143,7 @@ def test_a_store_that_is_replaced_between_epochs_is_noticed(numbered, reading, c
     assert not reading()
 
 
-def test_verify_reaches_the_blocks(numbered):
+def test_verify_reaches_the_blocks(numbered, damage):
     damage(numbered.store, 20)
     assert len(list(maker(numbered.store, 10, verify="never").epoch())) == 41
     made = maker(numbered.store, 10, cache_bytes=0, verify="always")

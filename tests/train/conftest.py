@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kit.arrays import write_arrays
 
 from seekless.store.encoding import Encoding
-from seekless.store.hdf5_writer import HDF5Writer
 from seekless.store.schema import Field, Header
 
 SIDE, CLASSES = 8, 4
@@ -39,14 +39,7 @@ def make_store(tmp_path: Path):
         classes = int(y.max()) + 1 if y is not None and kind == "class" else 0
         target_kind = kind if y is not None else ""
         header = Header(len(x), fields, shuffled, 0, "test", boundaries, target_kind, classes, class_names)
-        with HDF5Writer(tmp_path / name, header) as writer:
-            for field, array in values.items():
-                for start in range(0, len(array), fields[field].block_length):
-                    part = array[start : start + fields[field].block_length]
-                    whole = np.zeros((fields[field].block_length, *part.shape[1:]), part.dtype)
-                    whole[: len(part)] = part
-                    writer.append(field, whole.tobytes())
-        return tmp_path / name
+        return write_arrays(tmp_path / name, header, values)
 
     return make
 

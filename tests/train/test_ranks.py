@@ -35,6 +35,28 @@ def told(task: str, store: Path, count: int, **more) -> list[str]:
     return [str(PROCESS), json.dumps({**task_of, "batch": BATCH, "epochs": EPOCHS, "timeout": TIMEOUT, **more})]
 
 
+@pytest.fixture(scope="module")
+def known() -> dict:
+    """What a process alone came to, by backend and number of ranks."""
+    return {}
+
+
+@pytest.fixture
+def alone(backend, run, lines, known):
+    """Return a function that trains on the batches of so many ranks in one process, once for all tests."""
+
+    def train(count: int) -> None:
+        files = [lines.parent / name for name in ("alone.npz", "alone.json")]
+        if (backend, count) not in known:
+            [(code, said)] = run(told("alone", lines, count), backend, 1, lines.parent)
+            assert code == 0, said
+            known[backend, count] = [file.read_bytes() for file in files]
+        for file, content in zip(files, known[backend, count], strict=True):
+            file.write_bytes(content)
+
+    return train
+
+
 def came_to(folder: Path, name: str) -> tuple[list[np.ndarray], dict]:
     with np.load(folder / f"{name}.npz") as found:
         weights = [found[key] for key in found.files]
@@ -57,9 +79,8 @@ def check_alike(folder: Path, count: int, *, last_epochs: int = EPOCHS) -> None:
 
 
 @pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_ranks_train_as_one_process_would_with_their_batches_as_one(backend, run, count, lines):
-    [(code, said)] = run(told("alone", lines, count), backend, 1, lines.parent)
-    assert code == 0, said
+def test_ranks_train_as_one_process_would_with_their_batches_as_one(backend, run, alone, count, lines):
+    alone(count)
     for code, said in run(told("train", lines, count), backend, count, lines.parent):
         assert code == 0, said
     check_alike(lines.parent, count)
@@ -68,17 +89,16 @@ def test_ranks_train_as_one_process_would_with_their_batches_as_one(backend, run
         assert len(seen) == len(set(seen)) == 204 - left_out
 
 
-def test_the_death_of_a_rank_ends_the_others_and_training_goes_on_from_what_was_saved(backend, run, lines):
+def test_the_death_of_a_rank_ends_the_others_and_training_goes_on_from_what_was_saved(backend, run, alone, lines):
     killed = run(told("kill", lines, 2), backend, 2, lines.parent)
     assert killed[1][0] == -signal.SIGKILL
     assert killed[0][0] not in (0, -signal.SIGKILL), killed[0][1]
     assert not (lines.parent / "rank-0.npz").exists()
     if backend != "jax":  # which may end the process on its own
         assert re.search(r"TrainError: rank 0: found another of the 2 ranks gone or silent", killed[0][1])
-    for task in ("alone", "resume"):
-        count = 1 if task == "alone" else 2
-        for code, said in run(told(task, lines, 2), backend, count, lines.parent):
-            assert code == 0, said
+    alone(2)
+    for code, said in run(told("resume", lines, 2), backend, 2, lines.parent):
+        assert code == 0, said
     check_alike(lines.parent, 2, last_epochs=1)
 
 

@@ -1,11 +1,7 @@
 """An append that is killed at any moment leaves the old store or the new one, whole; and ends in the same bytes."""
 
-import hashlib
-import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,73 +10,6 @@ import pytest
 import seekless
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
-
-# Kills an append in a forked process before its n-th step that leaves a mark on the disk, looks whether the store opens
-# whole, kills the run that follows at another step, and lets a third one end; for every n of a stride.
-EVERY_STEP = """
-import json, os, shutil, sys
-import seekless
-from seekless.convert import journal, scatter
-from seekless.store import hdf5_writer, verify
-
-source, path, kept, options = sys.argv[1], sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
-begin, stride = int(sys.argv[5]), int(sys.argv[6])
-STEPS = [(journal.Journal, "write"), (journal.Journal, "append_labels"), (scatter.Scatter, "_write"),
-         (os, "replace"), (os, "rename"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"), (os, "link"),
-         (hdf5_writer.HDF5Writer, "_finish"), (hdf5_writer, "seal")]
-REAL = [getattr(owner, name) for owner, name in STEPS]
-
-def run(kill_at):
-    pid = os.fork()
-    if pid:
-        return os.waitpid(pid, 0)[1]
-    count = 0
-    def counted(real):
-        def call(*args, **named):
-            nonlocal count
-            count += 1
-            if count == kill_at:
-                os.kill(os.getpid(), 9)
-            return real(*args, **named)
-        return call
-    for (owner, name), real in zip(STEPS, REAL):
-        setattr(owner, name, counted(real))
-    try:
-        seekless.pack(source, path, append=True, progress=False, **options)
-    except BaseException as error:
-        import traceback
-        traceback.print_exc()
-        os._exit(3)
-    os._exit(0)
-
-kills = 0
-for n in range(begin, 4000, stride):
-    folder = os.path.dirname(path)
-    shutil.rmtree(folder)
-    shutil.copytree(kept, folder)
-    whole = True
-    for kill_at in (n, 1 + n * 7919 % 41, 0):
-        status = run(kill_at)
-        assert status in (0, 9), (n, kill_at, status)
-        assert not verify.verify(path).bad, n
-        if status == 0:
-            break
-        whole, kills = False, kills + 1
-    print("ended", n, len(seekless.open(path)), flush=True)
-    sys.stdin.readline()
-    if whole:
-        break
-print("kills", kills, flush=True)
-"""
-
-
-def content(path: Path) -> str:
-    """One hash over all files of a store."""
-    digest = hashlib.sha256()
-    for file in sorted(seekless.open(path).files):
-        digest.update(file.name.encode() + file.read_bytes())
-    return digest.hexdigest()
-
 
 WAYS = {
     "one file": {"compression": "zstd"},
@@ -92,10 +21,12 @@ WAYS = {
 @pytest.mark.parametrize("first", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize(
     ("again", "stride"),
-    [({"resume": True, "save_every": 0, "memory": 1 << 20}, 7), ({"save_every": 3600}, 3)],
+    [({"resume": True, "save_every": 0, "memory": 1 << 20}, 13), ({"save_every": 3600}, 4)],
     ids=["resume", "anew"],
 )
-def test_killed_before_any_step_the_old_or_the_new_store_is_there(write_source, tmp_path, first, again, stride):
+def test_killed_before_any_step_the_old_or_the_new_store_is_there(
+    write_source, tmp_path, content, kills, first, again, stride
+):
     samples = {f"{n:02d}": np.full((8, 8), n) for n in range(40)}
     source = write_source(samples, {name: "abc"[int(name) % 3] for name in samples})
     for name in samples:
@@ -114,26 +45,17 @@ def test_killed_before_any_step_the_old_or_the_new_store_is_there(write_source, 
     path = place / "a.h5"
     seekless.pack(source, path, append=True, progress=False)
     expected, names = content(path), sorted(os.listdir(place))
-    code = [sys.executable, "-c", EVERY_STEP, str(source), str(path), str(kept), json.dumps({"workers": 0, **again})]
-    with subprocess.Popen(
-        [*code, str(1 + len(first)), str(stride)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as child:
-        kills = 0
-        for line in child.stdout:
-            if line.startswith("kills"):
-                kills = int(line.split()[1])
-                break
-            assert line.startswith("ended"), line
-            assert content(path) == expected, line
-            parts = place / "a.h5.parts"
-            if parts.exists():
-                parts.rmdir()  # killed before the very last step, it is empty
-            assert sorted(os.listdir(place)) == names, line
-            assert sorted(file.name for file in seekless.open(path).shards) == sorted(os.listdir(place / "a-shards"))
-            child.stdin.write("\n")
-            child.stdin.flush()
-    assert child.returncode == 0
-    assert kills >= 6
+
+    def check(line):
+        assert content(path) == expected, line
+        parts = place / "a.h5.parts"
+        if parts.exists():
+            parts.rmdir()  # killed before the very last step, it is empty
+        assert sorted(os.listdir(place)) == names, line
+        assert sorted(file.name for file in seekless.open(path).shards) == sorted(os.listdir(place / "a-shards"))
+
+    told = {"source": source, "path": path, "kept": kept, "options": {"workers": 0, **again}}
+    assert kills(check, **told, begin=1 + len(first), stride=stride) >= 6
 
 
 @needs_fork
