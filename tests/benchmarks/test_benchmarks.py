@@ -33,6 +33,7 @@ TOYS = {
     "seek_distance.py": ["--count", "60"],
     "articles.py": ["--count", "200", "--seeds", "2", "--epochs", "1"],
     "accuracy.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
+    "remote_store.py": ["--mb", "4", "--block-kb", "256", "--delay", "2", "--repeats", "1"],
     "tf_dataset.py": ["--samples", "300", "--repeats", "1"],
     "gpu/training.py": ["--samples", "64", "--side", "8", "--batch-size", "16", "--turns", "1"],
     "mixing.py": ["--count", "200", "--seeds", "1", "--epochs", "1"],
