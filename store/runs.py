@@ -41,7 +41,7 @@ def runs_of(table: BlockTable, spans: Iterable[Span], most: tuple[int, int]) -> 
             gap = offset[block] - (offset[last] + nbytes[last])
             total = offset[block] + nbytes[block] - offset[run[0].block]
             # A gap below a page is the padding that aligns the next block.
-            if not (file[block] == file[last] and 0 <= gap < ALIGNMENT and total <= most[table.coded[block]]):
+            if not (file[block] == file[last] and 0 <= gap < ALIGNMENT and total <= most[int(table.coded[block])]):
                 yield run
                 run = []
         run.append(span)

@@ -178,6 +178,8 @@ def _read_shard(path: Path, file: Path, header: Header, shard: Shard, raws: Iter
             f"{file}: found no such file, expected a shard of {path}; move or copy {path.name} together with the "
             f"folder {file.parent.name}"
         ) from None
+    except IsADirectoryError:
+        raise StoreFormatError(f"{file}: found a folder, expected this shard of {path}") from None
     with raw:
         size = raw.seek(0, os.SEEK_END)
         if size != shard.size:

@@ -155,7 +155,7 @@ SPOILT = {
     "swapped": (swapped, r"0000.\.h5: found another store than the shard that .*many\.h5 was written with"),
     "truncated": (truncated, r"00001\.h5: found \d+ bytes, expected \d+ for this shard of .*many\.h5"),
     "emptied": (emptied, r"00001\.h5: found 0 bytes, expected \d+ for this shard"),
-    "a folder": (a_folder, r"00001\.h5: found \d+ bytes, expected \d+ for this shard"),
+    "a folder": (a_folder, r"00001\.h5: found a folder, expected this shard of .*many\.h5"),
     "another": (another, r"00001\.h5: found (another store than the shard|\d+ bytes, expected)"),
     "noise": (noise, r"00001\.h5: found no HDF5 file"),
     "changed": (
