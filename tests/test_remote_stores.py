@@ -109,6 +109,24 @@ def test_a_bucket_gives_the_batches_of_the_local_store(made, bucket, copy, name)
                 same(found, expected)
 
 
+def test_a_tensorflow_dataset_gives_the_batches_of_the_local_store(made, up):
+    pytest.importorskip("tensorflow")
+    mine, theirs = (seekless.StoreSequence(place / "sharded.h5", 16) for place in (up, made))
+    for found, expected in zip(mine.to_tf_dataset().as_numpy_iterator(), theirs, strict=True):
+        same(found, expected)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_torch_workers_give_the_batches_of_the_local_store(made, bucket, copy, workers):
+    data = pytest.importorskip("torch.utils.data")
+    place = copy(made, bucket, "zstd") / "zstd.h5"
+    mine, theirs = (seekless.StoreSequence(one, 16, shuffle=False) for one in (place, made / "zstd.h5"))
+    loader = data.DataLoader(mine.to_torch(), batch_size=None, num_workers=workers)
+    for found, expected in zip(loader, theirs, strict=True):
+        same(tuple(tensor.numpy() for tensor in found), expected)
+
+
 @pytest.mark.parametrize("name", ["plain.h5", "sharded.h5", "folder.npy.d"])
 def test_all_that_looks_at_a_store_takes_a_url(made, up, tmp_path, convert, name):
     mine, theirs = seekless.open(str(up / name)), seekless.open(made / name)
