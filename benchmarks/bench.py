@@ -90,6 +90,9 @@ PROGRAMS = {
     "loader-memory": Program(
         "loader_memory.py", "--gib 0.75 --limit-mib 640 --epochs 1 --work {work}", "--disk --work {work}"
     ),
+    "remote-store": Program(
+        "remote_store.py", "--mb 256 --repeats 3 --work {work}", "--mb 2000 --repeats 5 --work {work}"
+    ),
     "tf-dataset": Program("tf_dataset.py", "--samples 8000 --repeats 3"),
     "accuracy": Program("accuracy.py", "--count 1500 --seeds 1 --epochs 1"),
     "mixing": Program("mixing.py", "--count 1500 --seeds 1 --epochs 1"),

@@ -6,7 +6,6 @@ import operator
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,7 @@ from seekless.source.targets import Targets
 from seekless.store.encoding import Encoding
 from seekless.store.inputs import INPUTS, input_name
 from seekless.store.kinds import suffix_of
+from seekless.urls import written_to
 
 __all__ = ["write"]
 
@@ -91,7 +91,7 @@ def write(
     """
     start = time.perf_counter()
     how = checked_options({"progress": False, **options}, ALLOWED, "seekless.write")
-    path = Path(store)
+    path = written_to(store)
     suffix_of(path)
     samples = given(x, y, key, sample_weight)
     scales = _checked_scales(scale, samples)

@@ -28,6 +28,7 @@ from seekless.store.kinds import NPY_SUFFIX, suffix_of
 from seekless.store.pieces import pieces
 from seekless.store.store import Store
 from seekless.store.store import open as open_store
+from seekless.urls import written_to
 
 __all__ = ["Extracted", "extract"]
 
@@ -89,22 +90,22 @@ def extract(
         ConvertError: The folder exists, or a key is no path inside it.
     """
     start = time.perf_counter()
-    memory = Options(memory=memory).memory
+    memory, made = Options(memory=memory).memory, written_to(folder)
     opened = open_store(store)
     if "key" not in opened.tables:
         raise StoreError(f"{opened.path}: found no keys, expected a store that `convert` or seekless.write made")
     _check_kept_by_files(opened)
-    with _making(Path(folder)) as (partial, parts):
+    with _making(made) as (partial, parts):
         job = _Job(opened, partial, parts, memory)
         with Pass("extracting", len(opened), progress) as bar:
             job.run(bar)
     return Extracted(
-        folder=Path(folder),
+        folder=made,
         samples=len(opened),
         form=job.form,
         targets=job.targets,
         nbytes=job.nbytes,
-        again=job.again(Path(folder)),
+        again=job.again(made),
         seconds=time.perf_counter() - start,
     )
 

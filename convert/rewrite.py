@@ -49,6 +49,7 @@ from seekless.store.pieces import pieces
 from seekless.store.portions import recorded
 from seekless.store.store import Store
 from seekless.store.store import open as open_store
+from seekless.urls import written_to
 
 __all__ = ["merge", "shuffle"]
 
@@ -78,11 +79,11 @@ def shuffle(
         OptionError: An option cannot be used.
     """
     start = time.perf_counter()
-    opened = open_store(store)
+    path, opened = written_to(out), open_store(store)
     if seed is None:
         seed = opened.header.seed + 1 if opened.header.seed < LARGEST_SEED else 0
     how = checked_options({**options, "seed": seed}, ALLOWED, "shuffle")
-    return _rewrite([opened], Path(out), how, joined_keys([opened], prefix=False), "as in the store", start)
+    return _rewrite([opened], path, how, joined_keys([opened], prefix=False), "as in the store", start)
 
 
 def merge(
@@ -110,10 +111,10 @@ def merge(
     how = checked_options(options, ALLOWED, "merge")
     if len(stores) < 2:
         raise OptionError(f"merge: found {len(stores)} stores to join, expected two or more and the one to make")
-    opened = [open_store(store) for store in stores]
+    path, opened = written_to(out), [open_store(store) for store in stores]
     check_alike(opened)
     keys = joined_keys(opened, prefix=prefix)
-    return _rewrite(opened, Path(out), how, keys, "holds the values of all stores bit for bit", start)
+    return _rewrite(opened, path, how, keys, "holds the values of all stores bit for bit", start)
 
 
 def _rewrite(

@@ -31,6 +31,7 @@ from seekless.source.place import place_of
 from seekless.source.samples import BadSample, Source
 from seekless.source.targets import Classes, Targets
 from seekless.store.store import open as open_store
+from seekless.urls import written_to
 
 __all__ = ["pack", "targets_of"]
 
@@ -61,11 +62,11 @@ def pack(
         SourceError: The samples are missing, unreadable, not all of one shape, or do not match the targets. All bad
             ones are listed, and nothing is left of the store.
         StoreExistsError: The store exists and `overwrite` is not set.
-        OptionError: An option has a value that cannot be used.
+        OptionError: An option has a value that cannot be used, or the store is a URL.
     """
     start = time.perf_counter()
     given = _sorted(options)
-    path, appending = Path(store), bool(given[0].get("append"))
+    path, appending = written_to(store), bool(given[0].get("append"))
     if appending:
         check_append(path)
         path = path.resolve() if path.is_symlink() else path

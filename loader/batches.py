@@ -19,7 +19,7 @@ from seekless.loader.options import BatchOptions
 from seekless.loader.order import Order, Sizes, Steps
 from seekless.loader.orders import Orders
 from seekless.loader.others import OtherInput
-from seekless.loader.reading import reading
+from seekless.loader.reading import check_place, reading
 from seekless.loader.scale import one_hot
 from seekless.loader.slabs import slab_steps
 from seekless.loader.targets import Targets
@@ -64,6 +64,7 @@ class BatchMaker:
         if options.one_hot and store.header.target_kind != "class":
             raise OptionError(f"one_hot: found targets that are no classes in {store.path}, expected classes")
         self._x = BlockReader(store.tables[largest], verify=options.verify)
+        check_place(options.reader, self._x.table.paths)
         self._others = [OtherInput(BlockReader(store.tables[n], verify=options.verify), options.dtype) for n in others]
         window = max(1, options.window_bytes // header.sample_bytes)
         # Each input of a unit costs a seek of its own.
@@ -289,7 +290,7 @@ def batches(
     """Yield the batches of one epoch as NumPy arrays; needs no Keras.
 
     Args:
-        store: An open store or its path.
+        store: An open store, its path, or a URL of it.
         batch_size: Samples in a batch; the last may be shorter.
         epoch: The epoch; another epoch has another order.
         **options: The fields of `seekless.loader.options.BatchOptions`: split, shuffle, seed, window_bytes, one_hot,

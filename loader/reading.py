@@ -1,8 +1,9 @@
 """By what blocks are read, and what is known of the disk they lie on.
 
-Blocks are read by plain `pread`, whatever the disk. A memory map was measured against it where all of a file was in
-the page cache, and an epoch took as long or longer; and a file that is cut short, or a sector that cannot be read, ends
-the whole process under a map instead of raising an error, though its size is checked right before (docs/loading.md).
+Blocks are read by plain `pread`, whatever the disk, but for those that are reached by URL. A memory map was measured
+against it where all of a file was in the page cache, and an epoch took as long or longer; and a file that is cut short,
+or a sector that cannot be read, ends the whole process under a map instead of raising an error, though its size is
+checked right before (docs/loading.md).
 """
 
 import os
@@ -13,8 +14,10 @@ import numpy as np
 
 from seekless.errors import OptionError
 from seekless.store.disk import disk_of
+from seekless.store.objects import IN_FLIGHT_BYTES, REQUEST_BYTES, threads_for
+from seekless.urls import is_remote
 
-__all__ = ["READERS", "check_reader", "reading"]
+__all__ = ["READERS", "check_place", "check_reader", "reading"]
 
 READERS = ("auto", "pread")
 
@@ -43,6 +46,20 @@ def check_reader(reader: str) -> None:
         raise OptionError(f"reader: found {reader!r}, expected one of {', '.join(READERS)}")
 
 
+def check_place(reader: str, paths: Sequence[Path]) -> None:
+    """Refuse a reader that cannot read a store's files.
+
+    Args:
+        reader: "auto" or "pread".
+        paths: The files.
+
+    Raises:
+        OptionError: They are reached by URL, and it is "pread".
+    """
+    if reader == "pread" and paths and is_remote(paths[0]):
+        raise OptionError(f"reader: found 'pread' for {paths[0]}, which is reached by URL, expected 'auto'")
+
+
 def reading(reader: str, paths: Sequence[Path]) -> str:
     """Return by what files are read and why, in words.
 
@@ -50,6 +67,11 @@ def reading(reader: str, paths: Sequence[Path]) -> str:
         reader: "auto" or "pread".
         paths: The files; the first tells of their disk.
     """
+    if paths and is_remote(paths[0]):
+        return (
+            f"remote: by {disk_of(paths[0]).name}, up to {IN_FLIGHT_BYTES >> 20} MiB asked for at a time, by "
+            f"{threads_for(paths[0])} requests of up to {REQUEST_BYTES >> 20} MiB; each block checked each time"
+        )
     if reader != "auto":
         return f"{reader}, as told"
     if not paths:

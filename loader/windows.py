@@ -105,7 +105,8 @@ class Windows:
             StoreFormatError: A file was replaced, and its blocks are never checked.
             OSError: A file is gone.
         """
-        if self._reader.changed():
+        # What is read is looked at then; of objects that are reached by URL each look is a request.
+        if self._kept is not None and self._reader.changed():
             self.forget()
         return Buffers(2, self._window_bytes)
 

@@ -1,26 +1,25 @@
-"""Reading blocks by their table with plain system calls.
+"""Reading blocks by their table: files here with plain system calls, objects that are reached by URL by ranges.
 
 Opening a store of any kind yields a table for each field. Everything above reads files by this table alone and never
 calls HDF5 again: no global lock, no chunk cache, no handle that a fork could break.
 """
 
 import itertools
-import os
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from seekless.errors import OptionError, StoreFormatError
-from seekless.store.buffers import Buffers
 from seekless.store.codecs import codec_named
-from seekless.store.reading import ReadError, fill
-from seekless.store.schema import ALIGNMENT
+from seekless.store.local_blocks import LocalBlocks
+from seekless.store.remote_blocks import REPLACED, RemoteBlocks
+from seekless.store.runs import Span, is_plain
 from seekless.store.table import BlockTable, joined
 
 __all__ = ["VERIFY", "BlockReader", "BlockTable", "Follow", "Part", "joined"]
@@ -36,27 +35,17 @@ MAX_CODED_BYTES = 4 << 20
 RUNS_AHEAD = 2
 # Blocks are read once more if their file was written to meanwhile, so many times in all.
 TRIES = 3
-# Where the zeros between blocks go.
-_PADDING = memoryview(bytearray(ALIGNMENT))
 
 Part = tuple[int, int, npt.NDArray[Any]]  # samples start to stop - 1, and where they go
 Follow = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class _Span:
-    """Rows of one block, and where they go."""
-
-    block: int
-    first: int
-    out: npt.NDArray[Any]
 
 
 class BlockReader:
     """Reads samples of one field by whole blocks; checks each block when it is first read.
 
     Holds no open file: files are opened for the length of one call, so a reader survives fork, spawn and pickle. A file
-    that was changed or replaced between two calls is noticed, and its blocks are checked again.
+    that was changed or replaced between two calls is noticed, and its blocks are checked again. Blocks that are reached
+    by URL are checked each time.
 
     Args:
         table: The field's blocks.
@@ -75,19 +64,16 @@ class BlockReader:
         self.table = table
         self.verify = verify
         self._unchecked = np.full(len(table), verify != "never")
-        self._stamps: dict[int, tuple[int, int, int]] = {}  # of each file, as it was when it was last read
-        self._scratch = Buffers(RUNS_AHEAD + 1)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_scratch": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.release()
+        self._files: LocalBlocks | RemoteBlocks = LocalBlocks(table, RUNS_AHEAD + 1)
+        self._always = verify == "always"
+        if table.marks:
+            # What a connection gives is checked each time, which costs less than to ask whether it is still the same.
+            self._files = RemoteBlocks(table, unchecked=verify == "never")
+            self._always = verify != "never"
 
     def release(self) -> None:
         """Free the memory in which stored bytes are decompressed; the next call takes it anew."""
-        self._scratch = Buffers(RUNS_AHEAD + 1)
+        self._files.release()
 
     def read(
         self,
@@ -147,24 +133,22 @@ class BlockReader:
     def _read_once(self, parts: Sequence[Part], pool: Executor | None, follow: Follow | None) -> bool:
         """Read parts; return whether a file was written to meanwhile, so that blocks may be new ones not checked."""
         coming: deque[list[Future[None]]] = deque()
-        changed = False
+        meanwhile: list[int] = []
         try:
-            for number, of_file in itertools.groupby(self._spans(parts), lambda span: int(self.table.file[span.block])):
-                with open(self.table.paths[number], "rb", buffering=0) as file:
-                    self._notice_change(number, os.fstat(file.fileno()))
-                    for run in self._runs(of_file):
-                        coming.append(self._read_run(file.fileno(), run, pool))
-                        if follow is not None:
-                            follow(sum(len(span.out) for span in run))
-                        if len(coming) > RUNS_AHEAD:
-                            _wait(coming.popleft())
-                    changed |= self._notice_change(number, os.fstat(file.fileno()))
+            most = (MAX_READ_BYTES, MAX_CODED_BYTES)
+            with closing(self._files.read(self._spans(parts), most, self._notice_change, meanwhile)) as runs:
+                for run, stored in runs:
+                    coming.append(self._take_all(run, stored, pool))
+                    if follow is not None:
+                        follow(sum(len(span.out) for span in run))
+                    if len(coming) > RUNS_AHEAD:
+                        _wait(coming.popleft())
             while coming:
                 _wait(coming.popleft())
         finally:
             for futures in coming:  # after an error: none may still write to its place
                 wait(futures)
-        return changed
+        return bool(meanwhile)
 
     def changed(self) -> bool:
         """Return whether a file that was read is not as it was then; its blocks will be checked again.
@@ -172,97 +156,38 @@ class BlockReader:
         Raises:
             StoreFormatError: A file is, and `verify` is "never".
             OSError: A file is gone.
+            StoreError: An object is gone, or cannot be reached.
         """
-        return any([self._notice_change(number, os.stat(self.table.paths[number])) for number in list(self._stamps)])
+        return self._files.look(self._notice_change)
 
-    def _notice_change(self, number: int, status: os.stat_result) -> bool:
-        stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
-        if self._stamps.setdefault(number, stamp) == stamp:
-            return False
+    def _notice_change(self, number: int) -> None:
         if self.verify == "never":
             raise StoreFormatError(
                 f"{self.table.paths[number]}: found another file than the one that was read first, expected the same, "
                 "whose blocks need no check; open the store again, or give verify='first-epoch'"
             )
         self._unchecked[self.table.file == number] = True
-        self._stamps[number] = stamp
-        return True
 
-    def _spans(self, parts: Iterable[Part]) -> Iterator[_Span]:
+    def _spans(self, parts: Iterable[Part]) -> Iterator[Span]:
         for start, stop, out in parts:
             row = 0
             for block, first, last in self.table.spans(start, stop):
-                yield _Span(block, first, out[row : row + last - first])
+                yield Span(block, first, out[row : row + last - first])
                 row += last - first
 
-    def _runs(self, spans: Iterable[_Span]) -> Iterator[list[_Span]]:
-        """Group spans whose blocks lie behind each other in a file."""
-        offset, nbytes, coded = self.table.offset, self.table.nbytes, self.table.coded
-        run: list[_Span] = []
-        for span in spans:
-            block = span.block
-            if run:
-                end = offset[run[-1].block] + nbytes[run[-1].block]
-                total = offset[block] + nbytes[block] - offset[run[0].block]
-                # A gap below a page is the padding that aligns the next block.
-                most = MAX_CODED_BYTES if coded[block] else MAX_READ_BYTES
-                if not (0 <= offset[block] - end < ALIGNMENT and total <= most):
-                    yield run
-                    run = []
-            run.append(span)
-        if run:
-            yield run
-
-    def _read_run(self, descriptor: int, run: list[_Span], pool: Executor | None) -> list[Future[None]]:
-        """Read blocks that lie behind each other by one call, each straight to its place if it is whole and plain."""
-        table = self.table
-        sizes = [0 if self._is_plain(span) else int(table.nbytes[span.block]) for span in run]
-        scratch = self._scratch.empty((sum(sizes),), np.uint8).data if any(sizes) else memoryview(b"")
-        buffers: list[memoryview] = []
-        steps: list[tuple[_Span, memoryview]] = []
-        start = at = int(table.offset[run[0].block])
-        for span, size in zip(run, sizes, strict=True):
-            offset = int(table.offset[span.block])
-            if offset > at:
-                buffers.append(_PADDING[: offset - at])
-            stored = scratch[:size] if size else span.out.reshape(-1).view(np.uint8).data
-            scratch = scratch[size:]
-            buffers.append(stored)
-            steps.append((span, stored))
-            at = offset + int(table.nbytes[span.block])
-        try:
-            got = fill(descriptor, buffers, start)
-        except ReadError as error:
-            name = self._name(self._block_at(run, start + error.got))
-            raise OSError(error.reason.errno, f"{name} cannot be read: {error.reason.strerror}") from error
-        if start + got < at:
-            raise StoreFormatError(
-                f"{self._name(self._block_at(run, start + got))}: found the end of the file at byte {start + got}, "
-                f"expected {at} bytes or more; the file was cut short after it was opened"
-            )
+    def _take_all(self, run: list[Span], stored: list[memoryview], pool: Executor | None) -> list[Future[None]]:
         if pool is not None:
-            return [pool.submit(self._take, *step) for step in steps]
-        for step in steps:
+            return [pool.submit(self._take, *step) for step in zip(run, stored, strict=True)]
+        for step in zip(run, stored, strict=True):
             self._take(*step)
         return []
 
-    def _block_at(self, run: list[_Span], offset: int) -> int:
-        """Return the block of a run that holds a byte, or is the next behind it."""
-        ends = [int(self.table.offset[span.block] + self.table.nbytes[span.block]) for span in run]
-        return run[next((place for place, end in enumerate(ends) if offset < end), -1)].block
-
-    def _is_plain(self, span: _Span) -> bool:
-        """Return whether stored bytes are just what is wanted."""
-        table = self.table
-        same = table.field_of(span.block).dtype == span.out.dtype
-        return not table.coded[span.block] and same and span.out.nbytes == table.nbytes[span.block] > 0
-
-    def _take(self, span: _Span, stored: memoryview) -> None:
+    def _take(self, span: Span, stored: memoryview) -> None:
         """Check a block that was read, and put its samples where they are wanted."""
         block, out = span.block, span.out
         if self._unchecked[block]:
             self._check(block, stored)
-        if self._is_plain(span):
+        if self._files.in_place and is_plain(self.table, span):
             return
         field = self.table.field_of(block)
         if self.table.coded[block]:
@@ -280,21 +205,21 @@ class BlockReader:
             codec_named(self.table.field.codec).decode(stored, out)
         except ValueError as error:
             raise StoreFormatError(
-                f"{self._name(block)} is damaged: found {error}, expected {len(out)} bytes compressed by "
+                f"{self.table.named(block)} is damaged: found {error}, expected {len(out)} bytes compressed by "
                 f"{self.table.field.codec}; convert the source again"
             ) from error
 
     def _check(self, block: int, stored: memoryview) -> None:
         found = zlib.crc32(stored)
         if found != self.table.crc[block]:
+            name = self.table.named(block)
+            if self._files.replaced(int(self.table.file[block])):
+                raise StoreFormatError(f"{name}: {REPLACED}")
             raise StoreFormatError(
-                f"{self._name(block)} is damaged: found checksum {found:08x}, expected {self.table.crc[block]:08x}; "
+                f"{name} is damaged: found checksum {found:08x}, expected {self.table.crc[block]:08x}; "
                 "convert the source again, or open the store again if it was replaced meanwhile"
             )
-        self._unchecked[block] = self.verify == "always"
-
-    def _name(self, block: int) -> str:
-        return f"{self.table.path(block)}: block {block} of {self.table.field.name}"
+        self._unchecked[block] = self._always
 
 
 def _wait(futures: list[Future[None]]) -> None:

@@ -17,11 +17,13 @@ from seekless.store.portions import portions_of, recorded
 from seekless.store.reasons import block_reason, dtype_reason
 from seekless.store.schema import Header
 from seekless.store.store import Store
+from seekless.urls import is_remote
 
 __all__ = ["Description", "ValueRange", "describe"]
 
-# Without being asked, values are read of stores up to this many bytes: 7 seconds on a spinning disk.
-SCAN_BYTES = 1 << 30
+# Without being asked, values are read of stores up to this many bytes: 7 seconds on a spinning disk; of those that are
+# reached by URL of fewer.
+SCAN_BYTES, REMOTE_BYTES = 1 << 30, 64 << 20
 SHOWN_CLASSES = 20
 SHOWN_PORTIONS = 6
 
@@ -188,7 +190,7 @@ def describe(store: Store, *, scan: bool | None = None, progress: Follow = False
 
     Args:
         store: The store.
-        scan: Read x for the range of its values; None to do so up to 1 GiB of stored bytes.
+        scan: Read x for the range of its values; None to do so up to 1 GiB of stored bytes, 64 MiB by URL.
         progress: Show a progress bar on stderr; or a function, see `seekless.progress.Progress`.
 
     Returns:
@@ -199,7 +201,8 @@ def describe(store: Store, *, scan: bool | None = None, progress: Follow = False
     """
     header, tables = store.header, store.tables
     if scan is None:
-        scan = sum(tables[name].stored_bytes for name in header.inputs) <= SCAN_BYTES
+        most = REMOTE_BYTES if is_remote(store.path) else SCAN_BYTES
+        scan = sum(tables[name].stored_bytes for name in header.inputs) <= most
     classes = header.target_kind == "class"
     return Description(
         store=store,

@@ -1,23 +1,26 @@
 """Open one HDF5 file of a store to its tables of blocks, and check it on the way."""
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 
-from seekless.errors import StoreFormatError
+from seekless.errors import StoreError, StoreFormatError
 from seekless.store.blocks import BlockTable
 from seekless.store.codecs import CODECS
 from seekless.store.encoding import Encoding
+from seekless.store.front import Front, opened
 from seekless.store.links import check_links, check_sources, stored_fields
 from seekless.store.rest import rest_checksum
 from seekless.store.schema import ALIGNMENT, CHECKS, FORMAT, FORMAT_VERSION, REST, SHARDS, Field, Header, Shard
 
-__all__ = ["HDF5File", "block_table", "has_our_format", "open_hdf5", "read_file"]
+__all__ = ["HDF5File", "block_table", "has_our_format", "open_hdf5", "read_file", "read_opened"]
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 REWRITTEN = "was rewritten by another program (h5repack and its like move the blocks); convert the source again"
@@ -48,14 +51,28 @@ def read_file(path: Path) -> HDF5File:
 
     Raises:
         StoreFormatError: The file is no store, is of another version, or is damaged.
+        StoreError: It is reached by URL, and cannot be.
         OSError: The file cannot be read.
     """
-    with open(path, "rb") as raw:
-        magic = raw.read(len(MAGIC))
+    with opened(path) as raw:
+        return read_opened(path, raw)
+
+
+def read_opened(path: Path, raw: BinaryIO) -> HDF5File:
+    """Read what one HDF5 file of a store holds, and check it; see `read_file`.
+
+    Args:
+        path: The file.
+        raw: It, open.
+    """
+    if isinstance(raw, Front) and raw.now.is_folder:
+        raise StoreFormatError(f"{path}: found a folder, expected an .h5 file or a folder whose name ends in .npy.d")
+    raw.seek(0)
+    magic = raw.read(len(MAGIC))
     if magic != MAGIC:
         raise StoreFormatError(f"{path}: found {_describe(magic)}, expected a store, an HDF5 file that `convert` wrote")
     try:
-        with open_hdf5(path) as file:
+        with _parsed(path, raw) as file:
             _check_format(file, path)
             check_links(file, path)
             shards = _read_shards(file)
@@ -64,20 +81,39 @@ def read_file(path: Path) -> HDF5File:
             fields = () if shards else header.fields.values()
             tables = {field.name: block_table(file, field, header.length, path) for field in fields}
             rest, expected = file[REST].id.get_offset(), int(file[REST][()])
-        _check_places(path, tables.values())
-    except StoreFormatError:
+        _check_places(path, tables.values(), raw.seek(0, os.SEEK_END))
+    except StoreError:
         raise
     except Exception as error:  # flipped bits make h5py and NumPy raise ten kinds of errors, SyntaxError among them
         raise StoreFormatError(
             f"{path}: found a damaged or truncated file ({error}), expected a whole store"
         ) from error
-    found = rest_checksum(path, list(tables.values()), rest)
+    found = rest_checksum(path, list(tables.values()), rest, raw)
     if found != expected:
         raise StoreFormatError(
             f"{path}: found checksum {found:08x} of everything outside the blocks, expected {expected:08x}; the file "
             "was damaged, or changed by another program; convert the source again"
         )
+    if isinstance(raw, Front):
+        tables = {name: replace(table, marks=(raw.now.mark,)) for name, table in tables.items()}
     return HDF5File(header, tables, shards, expected)
+
+
+@contextmanager
+def _parsed(path: Path, raw: BinaryIO) -> Iterator[h5py.File]:
+    """Open an HDF5 file here, or one that is reached by URL; a request that fails is told in the end."""
+    if not isinstance(raw, Front):
+        with open_hdf5(path) as file:
+            yield file
+        return
+    raw.silent = True
+    try:
+        with h5py.File(raw, "r") as file:
+            yield file
+    finally:
+        raw.silent = False
+        if raw.failure is not None:
+            raise raw.failure
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -230,8 +266,7 @@ def block_table(file: h5py.File, field: Field, length: int, path: Path) -> Block
     )
 
 
-def _check_places(path: Path, tables: Collection[BlockTable]) -> None:
-    size = path.stat().st_size
+def _check_places(path: Path, tables: Collection[BlockTable], size: int) -> None:
     for table in tables:
         name, whole = table.field.name, table.field.block_bytes
         if len(table.crc) != len(table):

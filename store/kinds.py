@@ -6,6 +6,7 @@ from seekless.errors import OptionError
 from seekless.store.blocks import BlockTable
 from seekless.store.schema import FORMAT, Header
 from seekless.store.writer import StoreWriter
+from seekless.urls import is_remote
 
 __all__ = ["HDF5_SUFFIX", "NPY_SUFFIX", "create", "looks_like_a_store", "read_store", "suffix_of"]
 
@@ -62,7 +63,8 @@ def read_store(path: Path) -> tuple[Header, dict[str, BlockTable]]:
         StoreFormatError: What is there is no store, or is damaged.
         OSError: It cannot be read.
     """
-    if path.is_dir():
+    # What is reached by URL is told by its name alone: there may be no folders there, and each question takes long.
+    if path.name.endswith(NPY_SUFFIX) if is_remote(path) else path.is_dir():
         from seekless.store.npy import read_npy
 
         return read_npy(path)

@@ -6,18 +6,22 @@ data.npy.d/store.json              what the store says of itself, the block leng
 """
 
 import json
+import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from seekless.errors import StoreFormatError
 from seekless.store.blocks import BlockTable
 from seekless.store.encoding import Encoding
+from seekless.store.front import Front, opened, opened_ahead
 from seekless.store.inputs import LABELS, field_order, is_input
 from seekless.store.schema import ALIGNMENT, FORMAT, FORMAT_VERSION, Field, Header
+from seekless.urls import is_remote
 
 __all__ = ["DESCRIPTION", "array_head", "array_name", "block_sizes", "describe", "is_own_file", "read_npy"]
 
@@ -45,11 +49,11 @@ def read_npy(path: Path) -> tuple[Header, dict[str, BlockTable]]:
         checks = {name: np.array(described["blocks"][name], np.uint32) for name in header.fields}
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StoreFormatError(f"{path / DESCRIPTION}: found a description that lacks or garbles {error}") from error
+    files = {name: path / array_name(name) for name in header.fields}
+    with closing(opened_ahead(files.values(), ALIGNMENT)) as raws:
+        marks = {name: _check_file(file, header.fields[name], header.length, raws) for name, file in files.items()}
     tables = {}
     for name, field in header.fields.items():
-        file = path / array_name(name)
-        head = array_head(field, header.length)
-        _check_file(file, head, len(head) + header.length * field.sample_bytes)
         nbytes = block_sizes(field, header.length)
         if len(checks[name]) != len(nbytes):
             raise StoreFormatError(
@@ -58,13 +62,14 @@ def read_npy(path: Path) -> tuple[Header, dict[str, BlockTable]]:
         blocks = len(nbytes)
         tables[name] = BlockTable(
             field=field,
-            paths=(file,),
+            paths=(files[name],),
             first=field.edges(header.length),
             file=np.zeros(blocks, np.int32),
-            offset=len(head) + np.arange(blocks) * field.block_bytes,
+            offset=len(array_head(field, header.length)) + np.arange(blocks) * field.block_bytes,
             nbytes=nbytes,
             crc=checks[name],
             coded=np.zeros(blocks, bool),
+            marks=marks[name],
         )
     return header, tables
 
@@ -150,8 +155,11 @@ def _checksum(described: Mapping[str, Any]) -> int:
 def _read_description(path: Path) -> dict[str, Any]:
     file = path / DESCRIPTION
     try:
-        text = file.read_bytes()
+        with opened(file) as raw:
+            text = raw.read()
     except FileNotFoundError:
+        if is_remote(path):  # where a folder is there as soon as anything is in it
+            raise
         raise StoreFormatError(
             f"{path}: found a folder without {DESCRIPTION}, expected a store, an .h5 file or an .npy.d folder that "
             "`convert` wrote"
@@ -200,13 +208,17 @@ def _header(described: Mapping[str, Any]) -> Header:
     return header
 
 
-def _check_file(file: Path, head: bytes, size: int) -> None:
+def _check_file(file: Path, field: Field, length: int, raws: Iterator[BinaryIO]) -> tuple[int, ...]:
+    """Compare an array with what its store says of it; return what tells it from another version, of a remote one."""
     try:
-        with open(file, "rb") as raw:
-            found = raw.read(len(head))
+        raw = next(raws)
     except FileNotFoundError:
         raise StoreFormatError(f"{file}: found no such file, expected an array of the store") from None
-    if found != head:
-        raise StoreFormatError(f"{file}: found another array than {DESCRIPTION} tells of, expected that one")
-    if file.stat().st_size != size:
-        raise StoreFormatError(f"{file}: found {file.stat().st_size} bytes, expected {size}")
+    head = array_head(field, length)
+    with raw:
+        if raw.read(len(head)) != head:
+            raise StoreFormatError(f"{file}: found another array than {DESCRIPTION} tells of, expected that one")
+        found, expected = raw.seek(0, os.SEEK_END), len(head) + length * field.sample_bytes
+        if found != expected:
+            raise StoreFormatError(f"{file}: found {found} bytes, expected {expected}")
+        return (raw.now.mark,) if isinstance(raw, Front) else ()

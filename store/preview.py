@@ -19,6 +19,7 @@ from seekless.store.pieces import pieces
 from seekless.store.schema import Field
 from seekless.store.store import Store
 from seekless.store.tile import is_picture, pixels, tile
+from seekless.urls import written_to
 
 __all__ = ["Preview", "preview"]
 
@@ -82,7 +83,7 @@ def preview(
             pictures, or the count is not positive.
         StoreFormatError: A block is damaged.
     """
-    path = Path(out)
+    path = written_to(out)
     _check_target(path, overwrite=overwrite)
     if count < 1:
         raise OptionError(f"--count: found {count}, expected 1 or more")

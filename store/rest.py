@@ -4,37 +4,41 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from seekless.errors import StoreFormatError
-from seekless.store.blocks import BlockTable
 from seekless.store.schema import ALIGNMENT
+from seekless.store.table import BlockTable
 
 __all__ = ["rest_checksum"]
 
 
-def rest_checksum(path: Path, tables: Sequence[BlockTable], rest: int) -> int:
+def rest_checksum(path: Path, tables: Sequence[BlockTable], rest: int, file: BinaryIO | None = None) -> int:
     """Return the CRC-32 of every byte outside the blocks, their zero padding, and the checksum itself.
 
     Args:
         path: The file.
         tables: The tables of all fields; none for a file without blocks.
         rest: Where the file keeps this checksum, bytes from its start; 4 bytes.
+        file: The file, where it is open.
 
     Raises:
         StoreFormatError: The file became shorter.
     """
+    if file is None:
+        with open(path, "rb", buffering=0) as own:
+            return rest_checksum(path, tables, rest, own)
     check = 0
-    with open(path, "rb", buffering=0) as file:
-        for start, stop in _rest_ranges(tables, os.fstat(file.fileno()).st_size, rest):
-            at = file.seek(start)
-            while at < stop:
-                data = file.read(min(stop - at, 1 << 20))
-                if not data:
-                    raise StoreFormatError(f"{path}: found the end of the file at byte {at}, expected {stop}")
-                check = zlib.crc32(data, check)
-                at += len(data)
+    for start, stop in _rest_ranges(tables, file.seek(0, os.SEEK_END), rest):
+        at = file.seek(start)
+        while at < stop:
+            data = file.read(min(stop - at, 1 << 20))
+            if not data:
+                raise StoreFormatError(f"{path}: found the end of the file at byte {at}, expected {stop}")
+            check = zlib.crc32(data, check)
+            at += len(data)
     return check
 
 

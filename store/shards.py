@@ -6,17 +6,21 @@ data-shards/ID-00001.h5      ...
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import BinaryIO
 
 from seekless.errors import StoreFormatError
 from seekless.store.blocks import BlockTable, joined
-from seekless.store.hdf5 import HDF5File, read_file
+from seekless.store.front import opened_ahead
+from seekless.store.hdf5 import HDF5File, read_file, read_opened
 from seekless.store.inputs import is_input
 from seekless.store.portions import check_portions
 from seekless.store.schema import Field, Header, Shard, label_block_length
+from seekless.urls import is_remote
 
 __all__ = [
     "listed_shards",
@@ -47,9 +51,11 @@ def read_hdf5(path: Path) -> tuple[Header, dict[str, BlockTable]]:
     index = read_file(path)
     if not index.shards:
         return index.header, index.tables
-    # Where the index itself is reached by a symbolic link, its shards lie beside the file that it leads to.
-    folder = path.resolve().parent if path.is_symlink() else path.parent
-    opened = [_read_shard(path, folder / shard.name, index.header, shard) for shard in index.shards]
+    files = _places(path, index.shards)
+    with closing(opened_ahead(files)) as raws:
+        opened = [
+            _read_shard(path, file, index.header, shard, raws) for file, shard in zip(files, index.shards, strict=True)
+        ]
     found = sum(shard.length for shard in index.shards)
     if found != index.header.length:
         raise StoreFormatError(f"{path}: found {found} samples in all shards, expected {index.header.length}")
@@ -141,23 +147,44 @@ def shard_id(shards: Sequence[Shard]) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _read_shard(path: Path, file: Path, header: Header, shard: Shard) -> HDF5File:
+def _places(path: Path, shards: Sequence[Shard]) -> list[Path]:
+    """Return where the shards of an index are, beside it.
+
+    Raises:
+        StoreFormatError: One lies elsewhere.
+    """
+    urls = [shard.name for shard in shards if "://" in shard.name]
+    if is_remote(path) and urls:
+        raise StoreFormatError(
+            f"{path}: found a shard named {urls[0]!r}, expected one in the folder of the store; the file was not "
+            "written by `convert`"
+        )
+    # Where the index itself is reached by a symbolic link, its shards lie beside the file that it leads to.
+    folder = path.resolve().parent if not is_remote(path) and path.is_symlink() else path.parent
+    return [folder / shard.name for shard in shards]
+
+
+def _read_shard(path: Path, file: Path, header: Header, shard: Shard, raws: Iterator[BinaryIO]) -> HDF5File:
     # A symbolic link of the name is followed by every program, so it counts where it leads.
-    if not file.resolve().is_relative_to(path.resolve().parent):
+    if not is_remote(file) and not file.resolve().is_relative_to(path.resolve().parent):
         raise StoreFormatError(
             f"{file}: found that this shard of {path} lies in {file.resolve().parent}, expected it in the folder of "
             "the store; move the file there"
         )
     try:
-        size = os.stat(file).st_size
+        raw = next(raws)
     except FileNotFoundError:
         raise StoreFormatError(
             f"{file}: found no such file, expected a shard of {path}; move or copy {path.name} together with the "
             f"folder {file.parent.name}"
         ) from None
-    if size != shard.size:
-        raise StoreFormatError(f"{file}: found {size} bytes, expected {shard.size} for this shard of {path}")
-    opened = read_file(file)
+    except IsADirectoryError:
+        raise StoreFormatError(f"{file}: found a folder, expected this shard of {path}") from None
+    with raw:
+        size = raw.seek(0, os.SEEK_END)
+        if size != shard.size:
+            raise StoreFormatError(f"{file}: found {size} bytes, expected {shard.size} for this shard of {path}")
+        opened = read_opened(file, raw)
     if opened.shards or opened.rest != shard.rest or opened.header.length != shard.length:
         raise StoreFormatError(f"{file}: found another store than the shard that {path} was written with")
     for name, field in header.fields.items():

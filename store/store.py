@@ -14,11 +14,14 @@ import numpy.typing as npt
 
 from seekless.errors import OptionError, StoreNotFoundError
 from seekless.store.blocks import BlockReader, BlockTable
+from seekless.store.front import sizes_of
 from seekless.store.held import HeldBlocks
 from seekless.store.inputs import as_x, input_name
 from seekless.store.kinds import read_store as read
+from seekless.store.npy import DESCRIPTION
 from seekless.store.portions import Ranges, fraction_ranges, merged, part_of
 from seekless.store.schema import Header, boundaries
+from seekless.urls import is_remote, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +38,7 @@ class Store:
     Use `seekless.open(path)`.
 
     Attributes:
-        path: Where the store is.
+        path: Where the store is; a `upath.UPath` where it is reached by URL.
         header: What it says of itself.
         tables: Each field's table of blocks.
     """
@@ -93,22 +96,25 @@ class Store:
     @property
     def files(self) -> tuple[Path, ...]:
         """All files of the store: one, a file and its shards, or those of a folder."""
-        own = tuple(sorted(self.path.iterdir())) if self.path.is_dir() else (self.path,)
-        return tuple(dict.fromkeys([*own, *(path for table in self.tables.values() for path in table.paths)]))
+        paths = [path for table in self.tables.values() for path in table.paths]
+        return tuple(
+            sorted([self.path / DESCRIPTION, *paths]) if self._is_folder else dict.fromkeys([self.path, *paths])
+        )
 
     @property
     def shards(self) -> tuple[Path, ...]:
         """The files that hold the samples of a store that is spread over several; none of one file or folder."""
-        return (
-            ()
-            if self.path.is_dir()
-            else tuple(path for path in self.tables[self.header.inputs[0]].paths if path != self.path)
-        )
+        paths = self.tables[self.header.inputs[0]].paths
+        return () if self._is_folder else tuple(path for path in paths if path != self.path)
+
+    @property
+    def _is_folder(self) -> bool:
+        return self.tables[self.header.inputs[0]].paths[0].parent == self.path
 
     @property
     def nbytes(self) -> int:
         """Bytes of all files of the store."""
-        return sum(path.stat().st_size for path in self.files)
+        return sum(sizes_of(self.files))
 
     @property
     def keys(self) -> list[str]:
@@ -284,7 +290,8 @@ def open(path: str | PathLike[str]) -> Store:
     """Open a store.
 
     Args:
-        path: An `.h5` file or an `.npy.d` folder that `convert` wrote.
+        path: An `.h5` file or an `.npy.d` folder that `convert` wrote; or a URL of it, such as s3://bucket/data.h5, or
+            a `upath.UPath`.
 
     Returns:
         The open store.
@@ -292,12 +299,17 @@ def open(path: str | PathLike[str]) -> Store:
     Raises:
         StoreNotFoundError: There is nothing at the path.
         StoreFormatError: What is there is no store, or is damaged.
+        StoreError: It is reached by URL, and cannot be.
+        OptionError: It is reached by URL, and a package that is needed for that is not installed.
     """
-    path = Path(path)
+    where = place_of(path)
+    where = where if where.name else where.parent  # of a URL that ends in /
     try:
-        header, tables = read(path)
+        header, tables = read(where)
     except FileNotFoundError:
+        if is_remote(where):
+            raise
         raise StoreNotFoundError(
-            f"{path}: found no such file, expected a store; `convert csv-to-h5` makes data.h5 from a folder data"
+            f"{where}: found no such file, expected a store; `convert csv-to-h5` makes data.h5 from a folder data"
         ) from None
-    return Store(path, header, tables)
+    return Store(where, header, tables)

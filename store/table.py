@@ -27,6 +27,8 @@ class BlockTable:
         coded: bool, (blocks,), whether the block is compressed; one that the codec did not make smaller is not.
         own: The field as each of the paths holds it, where they differ in the length of blocks or the width of keys;
             () where all hold it as `field` says.
+        marks: What tells each of the paths from another version of it, as it was opened, where they are reached by URL;
+            () of files here.
     """
 
     field: Field
@@ -38,6 +40,7 @@ class BlockTable:
     crc: npt.NDArray[np.uint32]
     coded: npt.NDArray[np.bool_]
     own: tuple[Field, ...] = ()
+    marks: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -60,6 +63,10 @@ class BlockTable:
     def path(self, block: int) -> Path:
         """Return the file that a block lies in."""
         return self.paths[int(self.file[block])]
+
+    def named(self, block: int) -> str:
+        """Return what messages call a block."""
+        return f"{self.path(block)}: block {block} of {self.field.name}"
 
     def field_of(self, block: int) -> Field:
         """Return the field as the file of a block holds it."""
@@ -99,4 +106,5 @@ def joined(tables: Sequence[BlockTable]) -> BlockTable:
         crc=np.concatenate([table.crc for table in tables]),
         coded=np.concatenate([table.coded for table in tables]),
         own=() if all(one == field for one in fields) else own,
+        marks=tuple(mark for table in tables for mark in table.marks),
     )

@@ -4,15 +4,20 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
 from seekless.progress import Follow, Pass
 from seekless.store.blocks import BlockTable
+from seekless.store.front import sizes_of
+from seekless.store.objects import in_flight, read_range, reason, threads_for
 from seekless.store.schema import ALIGNMENT
 from seekless.store.store import open as open_store
+from seekless.urls import is_remote
 
 __all__ = ["BadBlock", "Verdict", "verify"]
 
@@ -100,14 +105,16 @@ def verify(path: str | PathLike[str], *, progress: Follow = False) -> Verdict:
     Raises:
         StoreNotFoundError: There is nothing at the path.
         StoreFormatError: What is there is no store, or is damaged outside its blocks.
+        StoreError: It is reached by URL, and cannot be.
     """
     begin = time.perf_counter()
     store = open_store(path)
     bad: list[BadBlock] = []
     total = sum(int(table.nbytes.sum()) for table in store.tables.values())
     with Pass("verifying", total, progress, unit="bytes") as bar:
-        for file, places in _files(store.tables.values()).items():
-            for span, data in _read_ahead(file, _spans(_in_order(places, file.stat().st_size))):
+        files = _files(store.tables.values())
+        for (file, places), size in zip(files.items(), sizes_of(files), strict=True):
+            for span, data in _read_ahead(file, _spans(_in_order(places, size))):
                 for place in span:
                     bad += _check(place, data, span[0].start)
                     bar.add(place.stop - place.start, bad=len(bad))
@@ -152,6 +159,10 @@ def _spans(places: Iterator[_Place]) -> Iterator[list[_Place]]:
 
 def _read_ahead(path: Path, spans: Iterator[list[_Place]]) -> Iterator[tuple[list[_Place], memoryview]]:
     """Read each span while the one before it is checked."""
+    if is_remote(path):
+        with closing(in_flight(partial(_read_remote, path), spans, _length, threads_for(path))) as answers:
+            yield from ((span, answer.result()) for span, answer in answers)
+        return
     with open(path, "rb", buffering=0) as file, ThreadPoolExecutor(1) as thread:
         span = next(spans, None)
         coming = thread.submit(_read, file, span) if span else None
@@ -165,7 +176,7 @@ def _read_ahead(path: Path, spans: Iterator[list[_Place]]) -> Iterator[tuple[lis
 
 def _read(file: BinaryIO, span: Sequence[_Place]) -> memoryview:
     """Return the bytes of a span; where the disk fails or the file ends, those before."""
-    buffer = memoryview(bytearray(span[-1].padded - span[0].start))
+    buffer = memoryview(bytearray(_length(span)))
     done = 0
     file.seek(span[0].start)
     while done < len(buffer):
@@ -177,6 +188,18 @@ def _read(file: BinaryIO, span: Sequence[_Place]) -> memoryview:
             break
         done += count
     return buffer[:done]
+
+
+def _length(span: Sequence[_Place]) -> int:
+    return span[-1].padded - span[0].start
+
+
+def _read_remote(path: Path, span: Sequence[_Place]) -> memoryview:
+    """Return the bytes of a span of an object; none where it cannot be read, so that its blocks are asked for alone."""
+    try:
+        return memoryview(read_range(path, span[0].start, span[-1].padded))
+    except Exception:  # each protocol has its own
+        return memoryview(b"")
 
 
 def _check(place: _Place, data: memoryview, begin: int) -> Iterator[BadBlock]:
@@ -199,12 +222,17 @@ def _check(place: _Place, data: memoryview, begin: int) -> Iterator[BadBlock]:
 def _read_alone(place: _Place) -> tuple[memoryview, str]:
     """Read one block and its padding; return the bytes, or what went wrong."""
     size = place.padded - place.start
+    path = place.table.path(place.block)
     try:
-        with open(place.table.path(place.block), "rb") as file:
-            file.seek(place.start)
-            data = file.read(size)
-    except OSError as error:
-        return memoryview(b""), f"a block that cannot be read ({error.strerror})"
+        if is_remote(path):
+            data = read_range(path, place.start, place.padded)
+        else:
+            with open(path, "rb") as file:
+                file.seek(place.start)
+                data = file.read(size)
+    except Exception as error:  # each protocol has its own
+        why = (error.strerror if isinstance(error, OSError) else None) or reason(error)
+        return memoryview(b""), f"a block that cannot be read ({why})"
     return memoryview(data), "" if len(data) == size else f"the end of the file at byte {place.start + len(data)}"
 
 

@@ -1,8 +1,9 @@
-"""Writing small files by name, running the `convert` command, and the tiny sources and stores, made once for all."""
+"""Writing small files by name, the `convert` command, tiny sources and stores made once for all, places behind URLs."""
 
 import gc
 import shutil
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from inspect import unwrap
 from pathlib import Path
@@ -93,3 +94,50 @@ def convert(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str,
         return stop.value.code, *capsys.readouterr()
 
     return call
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    """Return an empty folder in the memory of this process."""
+    place = pytest.importorskip("upath").UPath(f"memory://{uuid.uuid4().hex}")
+    place.mkdir()
+    yield place
+    place.fs.rm(place.path, recursive=True)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Return the address of an S3 server on this machine."""
+    pytest.importorskip("s3fs")
+    from moto.server import ThreadedMotoServer
+
+    threaded = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    threaded.start()
+    host, port = threaded.get_host_and_port()
+    yield f"http://{host}:{port}"
+    threaded.stop()
+
+
+@pytest.fixture
+def bucket(s3_server: str) -> Any:
+    """Return a folder of an S3 bucket."""
+    name = uuid.uuid4().hex
+    place = pytest.importorskip("upath").UPath(f"s3://{name}/data", endpoint_url=s3_server, key="a", secret="b")
+    place.fs.mkdir(name)
+    return place
+
+
+@pytest.fixture
+def copy() -> Callable[..., Any]:
+    """Return a function that copies the files below a folder to below a place, and gives the place."""
+
+    def up(folder: Path, place: Any, begin: str = "") -> Any:
+        for path in folder.rglob("*"):
+            name = path.relative_to(folder).as_posix()
+            if path.is_file() and name.startswith(begin):
+                target = place / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+        return place
+
+    return up

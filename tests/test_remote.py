@@ -1,7 +1,6 @@
 """Sources that are reached by URL convert to the same stores as folders here."""
 
 import shutil
-import uuid
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from seekless.source.open import SourceOptions, open_source
 from seekless.source.place import place_of, read_span, stamp_of
 from seekless.source.remote import RemoteSource
 
-UPath = pytest.importorskip("upath").UPath
+pytest.importorskip("upath")
 
 ROWS = b"label,a,b\n" + b"".join(b"%d,%d,%d\n" % (row % 3, row, 2 * row) for row in range(500))
 
@@ -32,60 +31,20 @@ def local(tmp_path):
     return folder
 
 
-@pytest.fixture
-def memory():
-    """An empty folder in the memory of this process."""
-    place = UPath(f"memory://{uuid.uuid4().hex}")
-    place.mkdir()
-    yield place
-    place.fs.rm(place.path, recursive=True)
-
-
-@pytest.fixture(scope="module")
-def server():
-    """The address of an S3 server on this machine."""
-    pytest.importorskip("s3fs")
-    from moto.server import ThreadedMotoServer
-
-    threaded = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    threaded.start()
-    host, port = threaded.get_host_and_port()
-    yield f"http://{host}:{port}"
-    threaded.stop()
-
-
-@pytest.fixture
-def bucket(server):
-    """A folder of an S3 bucket."""
-    name = uuid.uuid4().hex
-    place = UPath(f"s3://{name}/data", endpoint_url=server, key="a", secret="b")
-    place.fs.mkdir(name)
-    return place
-
-
-def copy(folder, place):
-    for path in folder.rglob("*"):
-        if path.is_file():
-            target = place / path.relative_to(folder).as_posix()
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
-    return place
-
-
-def test_a_folder_in_memory_gives_the_same_bytes(local, memory, tmp_path):
+def test_a_folder_in_memory_gives_the_same_bytes(local, memory, copy, tmp_path):
     seekless.pack(local, tmp_path / "local.h5", workers=0, progress=False)
     seekless.pack(str(copy(local, memory)), tmp_path / "memory.h5", workers=2, progress=False)
     assert (tmp_path / "memory.h5").read_bytes() == (tmp_path / "local.h5").read_bytes()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_bucket_gives_the_same_bytes(local, bucket, tmp_path, workers):
+def test_a_bucket_gives_the_same_bytes(local, bucket, copy, tmp_path, workers):
     seekless.pack(local, tmp_path / "local.h5", workers=0, progress=False)
     seekless.pack(copy(local, bucket), tmp_path / "s3.h5", workers=workers, progress=False)
     assert (tmp_path / "s3.h5").read_bytes() == (tmp_path / "local.h5").read_bytes()
 
 
-def test_the_command_takes_a_url(local, memory, tmp_path, convert):
+def test_the_command_takes_a_url(local, memory, copy, tmp_path, convert):
     copy(local, memory)
     code, out, _ = convert("csv-to-h5", str(memory), tmp_path / "a.h5")
     assert (code, "40 of 4 classes" in out) == (0, True)
@@ -120,7 +79,7 @@ def test_images_and_a_labels_file_are_found_by_url(memory, tmp_path):
         assert (x[:, 0, 0].ravel() % 2).tolist() == y.tolist()
 
 
-def test_loose_files_are_read_by_url(local, memory):
+def test_loose_files_are_read_by_url(local, memory, copy):
     theirs, ours = seekless.FileSequence(str(copy(local, memory)), 16), seekless.FileSequence(local, 16)
     for step in range(len(ours)):
         for found, expected in zip(theirs[step], ours[step], strict=True):
@@ -130,7 +89,7 @@ def test_loose_files_are_read_by_url(local, memory):
         [theirs[step] for step in range(len(theirs))]
 
 
-def test_a_stopped_conversion_notices_what_changed(local, memory, tmp_path):
+def test_a_stopped_conversion_notices_what_changed(local, memory, copy, tmp_path):
     source = open_source(place_of(str(copy(local, memory))), SourceOptions())
     assert isinstance(source, RemoteSource)
     before = source.stamps(range(40))
@@ -143,7 +102,7 @@ def test_a_stopped_conversion_notices_what_changed(local, memory, tmp_path):
     assert [run.indices for run in source.runs(done)] == [[3, 30]]
 
 
-def test_files_that_are_bad_gone_or_changed_are_named(local, memory, tmp_path):
+def test_files_that_are_bad_gone_or_changed_are_named(local, memory, copy, tmp_path):
     source = open_source(place_of(str(copy(local, memory))), SourceOptions())
     (memory / "train" / "00001.csv").unlink()
     (memory / "train" / "00002.csv").write_bytes(b"1 2 3\n")
@@ -169,7 +128,7 @@ def test_runs_of_large_files_hold_few(memory, monkeypatch):
     assert next(run.sizes for run in runs) == (8, 16)
 
 
-def test_a_connection_that_breaks_is_said_of_every_file(local, memory, monkeypatch):
+def test_a_connection_that_breaks_is_said_of_every_file(local, memory, copy, monkeypatch):
     source = open_source(place_of(str(copy(local, memory))), SourceOptions())
 
     def broken(*_, **__):

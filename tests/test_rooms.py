@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = {"core": "seekless", **{room: f"seekless.{room}" for room in ("source", "store", "convert", "loader", "train")}}
 
 # What every room may import, and what each may import beside that and itself.
-EVERYWHERE = {"seekless.errors", "seekless.progress"}
+EVERYWHERE = {"seekless.errors", "seekless.progress", "seekless.urls"}
 ARROWS = {
     "core": set(),
     "source": set(),

@@ -29,7 +29,7 @@ def _choice(values: tuple[str, ...]) -> click.Choice[str]:
 
 
 _data_options = together(
-    click.option("--store", metavar="STORE", help="The store to train from, such as data.h5."),
+    click.option("--store", metavar="STORE", help="The store to train from, such as data.h5 or s3://bucket/data.h5."),
     click.option("--files", metavar="FOLDER", help="Train from loose files instead, the slow way, to compare."),
     target_options,
     csv_file_options,

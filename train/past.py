@@ -8,6 +8,7 @@ from typing import Any
 from seekless.errors import OptionError, TrainError
 from seekless.train.folder import CONFIG, read_config
 from seekless.train.options import Options
+from seekless.urls import is_url
 
 __all__ = ["Past", "read_past"]
 
@@ -109,7 +110,7 @@ def read_past(folder: str, *, epochs: int | None = None, quiet: bool = False) ->
     if epochs is not None and epochs < options.epochs:
         raise OptionError(f"--epochs: found {epochs}, expected {options.epochs} or more, as the run was begun for")
     name = options.store or options.files or ""
-    if not Path(name).exists():
+    if not is_url(name) and not Path(name).exists():
         raise TrainError(
             f"{where}: found no {name}, expected what the run was begun on; go to the folder that it was begun in, "
             f"{config['data'].get('folder', 'where it is')}"

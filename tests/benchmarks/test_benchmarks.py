@@ -18,6 +18,7 @@ TOYS = {
     "convert_memory.py": ["--photo", "8", "--workers", "1", "--million", "--tiny", "100"],
     "loader_memory.py": ["--gib", "0.02", "--epochs", "1"],
     "seek_distance.py": ["--count", "60"],
+    "remote_store.py": ["--mb", "4", "--block-kb", "256", "--delay", "2", "--repeats", "1"],
 }
 MEMORY = ("convert_memory.py", "loader_memory.py")
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is told by Linux's /proc")

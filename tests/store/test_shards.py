@@ -155,7 +155,7 @@ SPOILT = {
     "swapped": (swapped, r"0000.\.h5: found another store than the shard that .*many\.h5 was written with"),
     "truncated": (truncated, r"00001\.h5: found \d+ bytes, expected \d+ for this shard of .*many\.h5"),
     "emptied": (emptied, r"00001\.h5: found 0 bytes, expected \d+ for this shard"),
-    "a folder": (a_folder, r"00001\.h5: found \d+ bytes, expected \d+ for this shard"),
+    "a folder": (a_folder, r"00001\.h5: found a folder, expected this shard of .*many\.h5"),
     "another": (another, r"00001\.h5: found (another store than the shard|\d+ bytes, expected)"),
     "noise": (noise, r"00001\.h5: found no HDF5 file"),
     "changed": (
@@ -199,13 +199,15 @@ def test_an_index_that_contradicts_itself_is_refused(both, change, message):
 
 def test_a_shard_of_other_fields_is_refused(both, write_store, tmp_path):
     """Its size and checksum are in the list, so only the store of somebody who means harm gets that far."""
+    from seekless.store.front import opened
     from seekless.store.shards import _read_shard, shard_of
 
     write_store(tmp_path / "wide.h5", {**ARRAYS, "x": np.zeros((70, 41), np.uint8)}, {"x": 4})
     shard = shard_of(tmp_path / "wide.h5", "wide.h5")
     header = seekless.open(both[0]).header
+    raws = iter([opened(tmp_path / "wide.h5")])
     with pytest.raises(StoreFormatError, match=r"wide\.h5: found another x than .*one\.h5 tells of, expected that one"):
-        _read_shard(both[0], tmp_path / "wide.h5", header, shard)
+        _read_shard(both[0], tmp_path / "wide.h5", header, shard, raws)
 
 
 def test_no_file_stays_open(both):

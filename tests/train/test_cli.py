@@ -241,3 +241,17 @@ def test_a_store_that_has_changed_and_a_checkpoint_that_is_gone_are_told(learnab
     code, _, error = in_process("--continue", "runs/a", "--epochs", 2)
     assert (code, error.split(",")[0]) == (1, "error: runs/a/checkpoint.npz: found no such file")
     assert in_process("--continue", "runs/b")[0] == 2
+
+
+def test_a_store_that_is_reached_by_url_is_trained_on(learnable, in_process, memory, tmp_path):
+    (memory / "data.h5").write_bytes(learnable().read_bytes())
+    (tmp_path / "data.h5").unlink()
+    store = f"{memory}/data.h5"
+    assert in_process("--store", store, "--epochs", 1, "--name", "a", "--quiet")[0] == 0
+    code, out, error = in_process("--continue", "runs/a", "--epochs", 2, "--quiet")
+    assert (code, error) == (0, "")
+    assert RESULT.fullmatch(out)
+    assert RESULT.fullmatch(in_process("evaluate", "--model", "runs/a", "--store", store)[1])
+    (memory / "data.h5").unlink()
+    code, _, error = in_process("--continue", "runs/a", "--epochs", 3)
+    assert (code, error.split(", ")[0]) == (1, f"error: {store}: found no such object")
