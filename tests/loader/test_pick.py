@@ -9,7 +9,7 @@ from seekless.errors import StoreFormatError
 from seekless.loader import pick
 from seekless.loader.pick import numbers, read_ranges
 from seekless.loader.scattered import merged
-from seekless.store import blocks as blocks_module
+from seekless.store import local_blocks
 
 FIXTURES = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -28,13 +28,13 @@ def test_samples_come_as_asked_for(numbered, chosen, scratch):
 
 
 def test_a_block_that_holds_several_is_read_once(numbered, monkeypatch):
-    read, blocks = blocks_module.fill, []
+    read, blocks = local_blocks.fill, []
 
     def counting(descriptor, buffers, offset):
         blocks.extend(range(offset, offset + sum(map(len, buffers)), 4096))
         return read(descriptor, buffers, offset)
 
-    monkeypatch.setattr(blocks_module, "fill", counting)
+    monkeypatch.setattr(local_blocks, "fill", counting)
     monkeypatch.setattr(pick, "SCRATCH_BYTES", 200)  # two blocks
     reader = numbered.store.reader("x")
     read_ranges(reader, [(n, n + 1) for n in range(0, 403, 2)])
