@@ -83,13 +83,15 @@ class Scatter:
 
     Args:
         length: Places in the store.
-        memory: Bytes to keep within. Pieces take up to a third before they go to files.
+        memory: Bytes to keep within. Pieces take a third to three fifths of them before they go to files, as partitions
+            leave room.
         folder: Where the files go; made when first needed, removed by the caller.
     """
 
     def __init__(self, length: int, memory: int, folder: Path) -> None:
         self._length = length
         self._encodings: list[Encoding] = []  # those met, so that a file can name one by its number
+        self._memory = memory
         self._share = memory // 3
         self._folder = folder
         self._unsaved: deque[Piece] = deque()
@@ -107,7 +109,7 @@ class Scatter:
             self._encodings.append(piece.encoding)
         self._unsaved.append(piece)
         self._held += piece.nbytes
-        if self._held > self._share and self._saved is not None:
+        if self._held > self._most_held and self._saved is not None:
             self._held -= sum(one.nbytes for one in self._saved)
             self._saved = None
         if self._saved is None:
@@ -121,18 +123,29 @@ class Scatter:
     def _relieve(self) -> None:
         """Write pieces while there are too many; what stays in memory to the end need never be written."""
         self._choose_places()
-        while self._unsaved and self._held > self._share:
+        while self._unsaved and self._held > self._most_held:
             self._write_some()
 
     def _choose_places(self) -> None:
         if not self._sizes:
-            # The source's own dtype bounds what a partition takes, whichever encoding is chosen in the end.
-            widest = self._encodings[0].logical_dtype.itemsize * math.prod(self._sample_shape) + 12
-            # A part of the share, where files stay few enough: what is read back takes fresh memory, which costs time.
-            least = 2 * APPENDED * (self._length * widest) // max(1, self._share)
-            room = min(self._share, max(self._share // PARTS, least))
-            self._places = max(1, min(self._length, room // widest))
+            self._places = max(1, min(self._length, self._partition_bytes // self._widest))
             self._folder.mkdir(exist_ok=True)
+
+    @property
+    def _widest(self) -> int:
+        """Bytes of a sample at the most: in the source's own dtype, whichever encoding is chosen in the end."""
+        return self._encodings[0].logical_dtype.itemsize * math.prod(self._sample_shape) + 12
+
+    @property
+    def _partition_bytes(self) -> int:
+        """A part of the share, where files stay few enough: what is read back takes fresh memory, which costs time."""
+        least = 2 * APPENDED * (self._length * self._widest) // max(1, self._share)
+        return min(self._share, max(self._share // PARTS, least))
+
+    @property
+    def _most_held(self) -> int:
+        """Bytes of pieces that stay in memory: what three partitions leave, one of them read and two being written."""
+        return max(self._share, min(self._memory * 3 // 5, self._memory - 3 * self._partition_bytes))
 
     @property
     def _some(self) -> int:
