@@ -17,16 +17,16 @@ import seekless
 
 distributed = pytest.importorskip("distributed")
 
-COUNT = 1500
+COUNT = 1000
 
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory) -> Path:
-    """1,500 files: of few bytes each, so that a cluster has work for a second or two; some need a larger dtype."""
+    """1,000 files: of few bytes each, so that a cluster has work for a second or two; some need a larger dtype."""
     root = tmp_path_factory.mktemp("cluster") / "data"
     (root / "train").mkdir(parents=True)
     for n in range(COUNT):
-        values = ",".join(str((n * 7 + place) % 61 / (255 if n < 1200 else 1)) for place in range(48))
+        values = ",".join(str((n * 7 + place) % 61 / (255 if n < 800 else 1)) for place in range(48))
         (root / f"train/{n:04d}.csv").write_text(f"{values}\n")
     (root / "target.csv").write_text("".join(f"{n:04d},{n % 10}\n" for n in range(COUNT)))
     return root
