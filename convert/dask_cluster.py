@@ -7,13 +7,14 @@ import pickle
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from seekless.convert.dask_tasks import PACKAGES, Site, is_busy, look, versions_here
 from seekless.convert.pool import without_main
-from seekless.convert.server import available_cores
+from seekless.convert.server import available_cores, undisturbed
 from seekless.errors import ConvertError, MissingExtraError, OptionError
 from seekless.source.place import stamp_of
 
@@ -78,7 +79,10 @@ def _client_of(dask: Any) -> Iterator[tuple[Any, str]]:
         yield dask, str(dask.scheduler.address)
         return
     if dask == LOCAL:
-        with without_main():
+        with undisturbed():
+            resource_tracker.ensure_running()  # which lets Ctrl-C through as it starts
+        # Its threads, and the processes that they start, now or later, inherit that Ctrl-C is not theirs.
+        with undisturbed(), without_main():
             local = LocalCluster(
                 n_workers=available_cores(),
                 threads_per_worker=1,
@@ -382,9 +386,9 @@ class Cluster:
 
 def _witness(source: Any) -> tuple[Any, int]:
     """Return a file of a source, and its stamp; None for a source without samples."""
-    root = source.root if hasattr(source.root, "storage_options") else source.root.absolute()
     if not len(source):
         return None, 0
+    root = source.root if hasattr(source.root, "storage_options") else source.root.absolute()
     key = source.keys[0]
     for place in (root / key, root / key.rpartition("#")[0], root):
         if stamp := stamp_of(place):

@@ -89,8 +89,8 @@ class Options:
             )
         if self.dask is not None and self.workers is not None:
             raise OptionError(
-                f"--dask: found together with --workers {self.workers}, expected one of them: a cluster has the workers "
-                "that it was started with"
+                f"--dask: found together with --workers {self.workers}, expected one of them: a cluster has the "
+                "workers that it was started with"
             )
         checked(self.progress)
         if self.group_by is not None:

@@ -60,13 +60,13 @@ def test_a_scheduler_that_is_killed_is_an_error_and_the_work_is_gone_on_with(
     assert os.listdir(tmp_path) == ["data.h5"]
 
 
-def test_ctrl_c_ends_it_and_processes_of_this_machine_go_on(source, expected, ways, cluster, tmp_path, content_of):
+def test_ctrl_c_ends_it_and_processes_of_this_machine_go_on(source, expected, tmp_path, content_of):
     """By the command, on the workers of `--dask local`, as a terminal would stop it."""
     path = tmp_path / "data.h5"
     words = ["--memory", "1MiB", "--block-bytes", "8000", "--compression", "zstd"]
     command = [sys.executable, "-m", "seekless", "convert", "csv-to-h5", str(source), str(path), *words]
     with subprocess.Popen(
-        [*command, "--dask", cluster.scheduler_address, "--save-every", "0", "--quiet"],
+        [*command, "--dask", "local", "--save-every", "0", "--quiet"],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -1,4 +1,4 @@
-"""Workers that are started by their command, each behind a network interface of its own, as on machines of their own."""
+"""Workers that are started by their command, each behind a network interface of its own, as on machines."""
 
 import os
 import shutil
