@@ -124,7 +124,7 @@ def _joined(dask: Any, place: Path) -> Iterator["Cluster | None"]:
         return
     if is_of_one_process(place):
         raise OptionError(f"--dask: found the source {place}, which other processes cannot read, expected one they can")
-    from seekless.convert.dask_cluster import connected
+    from seekless.convert.dask_join import connected
 
     with connected(dask) as cluster:
         yield cluster

@@ -71,7 +71,7 @@ def content_of() -> Callable[[Path], str]:
 def cluster() -> Iterator[object]:
     """Three worker processes, each of one thread."""
     with distributed.LocalCluster(
-        n_workers=3, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL + 1
+        n_workers=3, threads_per_worker=1, dashboard_address=":0", memory_limit=0, silence_logs=logging.CRITICAL + 1
     ) as local:
         yield local
 
