@@ -22,6 +22,8 @@ AHEAD = 2
 TO_BEGIN, TO_RETURN, TO_STOP = 60.0, 120.0, 10.0
 # Seconds without an answer after which the scheduler is asked whether it lives; and between two counts of workers.
 PATIENCE, COUNT_EVERY = 1.0, 5.0
+# Seconds between two words of a task; and how many words of all tasks may come a second.
+EVERY, WORDS = 0.5, 100
 GOES_ON = "the same command goes on by --resume"
 
 # Before Python 3.11 these are two.
@@ -99,7 +101,7 @@ class Cluster:
         sign = folder / f"sign-{token}"
         sign.write_bytes(b"")
         witness, stamp = _witness(source)
-        every = max(0.5, self.slots / 100)
+        every = max(EVERY, self.slots / WORDS)
         self._site = Site(folder, sign.name, witness, stamp, versions_here(), f"seekless-{token}", every)
         self._client.subscribe_topic(self._site.topic, self._hear)
         answers = self._ask(look, self._site, (folder, *(path.absolute() for path in written)))

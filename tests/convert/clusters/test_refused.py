@@ -58,6 +58,19 @@ def hidden(ask):
     return call
 
 
+@pytest.mark.usefixtures("in_small_runs")
+def test_a_worker_that_comes_later_looks_for_itself(tiny_csv, tmp_path, cluster, monkeypatch):
+    """As if none had been there when all were asked: its samples are not taken for bad ones, nor left out."""
+    monkeypatch.setattr(dask_cluster, "_witness", lambda source: (tmp_path / "elsewhere.csv", 1))
+    ask = dask_cluster.Cluster._ask
+    monkeypatch.setattr(
+        dask_cluster.Cluster, "_ask", lambda self, do, *rest: {} if do is dask_cluster.look else ask(self, do, *rest)
+    )
+    text = r"^--dask: found on \S+ no \S+/elsewhere.csv, or another one, expected a source that all workers see"
+    with pytest.raises(ConvertError, match=text):
+        seekless.pack(tiny_csv.root, tmp_path / "a.h5", dask=cluster, on_error="skip", **QUIET)
+
+
 def test_no_worker(tiny_csv, tmp_path, started, monkeypatch):
     monkeypatch.setattr(dask_cluster, "TO_BEGIN", 0.3)
     started.start_scheduler()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import seekless
+from seekless.convert.dask_read import Tally
 from seekless.errors import SourceError
 
 pytestmark = pytest.mark.usefixtures("in_small_runs")
@@ -119,3 +120,21 @@ def test_a_cluster_in_the_words_of_python(tmp_path, tiny_csv, cluster):
         assert client.status == "running"  # it is the caller's
     seekless.pack(tiny_csv.root, tmp_path / "b.h5", dask=cluster.scheduler_address, **SMALL)
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_one_bar_shows_what_tasks_do_while_they_do_it(source, tmp_path, cluster, monkeypatch):
+    monkeypatch.setattr("seekless.convert.dask_cluster.EVERY", 0.0)
+    monkeypatch.setattr("seekless.convert.dask_cluster.WORDS", 1e9)
+    monkeypatch.setattr("seekless.convert.dask_read.TASKS", 1)
+    monkeypatch.setattr("seekless.convert.dask_write.TASKS", 1)
+    told, shown = [], []
+    of_tally = Tally.told
+    monkeypatch.setattr(Tally, "told", lambda tally, *numbers: told.append(numbers) or of_tally(tally, *numbers))
+    options = {**SMALL, "block_bytes": 8000, "progress": shown.append}
+    summary = seekless.pack(source, tmp_path / "data.h5", dask=cluster, **options)
+    last = {progress.name: (progress.done, progress.total) for progress in shown}
+    assert last == {"reading": (1000, 1000), "writing": (1000, 1000)}
+    assert [progress.bytes for progress in shown if progress.name == "reading"][-1] == summary.bytes_in
+    samples = [progress.done for progress in shown if progress.name == "reading"]
+    assert samples == sorted(samples)
+    assert len(told) > 20
