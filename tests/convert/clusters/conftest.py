@@ -67,9 +67,9 @@ def content_of() -> Callable[[Path], str]:
     return content
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[object]:
-    """Three worker processes, each of one thread."""
+    """Three worker processes, each of one thread; tests of other folders count the processes that are left."""
     with distributed.LocalCluster(
         n_workers=3, threads_per_worker=1, dashboard_address=":0", memory_limit=0, silence_logs=logging.CRITICAL + 1
     ) as local:
@@ -150,5 +150,7 @@ def at(name: str, share: float, act: Callable[[], object]) -> Callable[[seekless
 
 
 @pytest.fixture
-def acting() -> Callable[..., object]:
+def acting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+    """The function `at`; what it returns is called with all progress, not ten times a second."""
+    monkeypatch.setattr("seekless.progress._Calls.every", 0.0)
     return at

@@ -1,6 +1,7 @@
 """A cluster makes the same bytes as processes of one machine, whatever the source and the store."""
 
 import shutil
+import uuid
 
 import numpy as np
 import pytest
@@ -138,3 +139,30 @@ def test_one_bar_shows_what_tasks_do_while_they_do_it(source, tmp_path, cluster,
     samples = [progress.done for progress in shown if progress.name == "reading"]
     assert samples == sorted(samples)
     assert len(told) > 20
+
+
+@pytest.fixture
+def bucket():
+    """A folder of a bucket on an S3 server of this machine."""
+    upath = pytest.importorskip("upath")
+    pytest.importorskip("s3fs")
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    name = uuid.uuid4().hex
+    place = upath.UPath(f"s3://{name}/data", endpoint_url=f"http://{host}:{port}", key="a", secret="b")
+    place.fs.mkdir(name)
+    yield place
+    server.stop()
+
+
+def test_a_bucket_gives_the_same_bytes(tiny_csv, bucket, cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr("seekless.source.remote.RUN_FILES", 16)
+    for path in tiny_csv.root.rglob("*.csv"):
+        (bucket / path.relative_to(tiny_csv.root).as_posix()).write_bytes(path.read_bytes())
+    seekless.pack(tiny_csv.root, tmp_path / "a.h5", workers=0, progress=False)
+    seekless.pack(bucket, tmp_path / "b.h5", dask=cluster, progress=False)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    assert np.array_equal(np.sort(seekless.open(tmp_path / "b.h5")["y"]), np.sort(tiny_csv.labels))
