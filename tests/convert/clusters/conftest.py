@@ -10,12 +10,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import seekless
 
-distributed = pytest.importorskip("distributed")
+
+@pytest.fixture(scope="session", autouse=True)
+def distributed() -> ModuleType:
+    """Dask's package of this name; without it no test here can be run."""
+    return pytest.importorskip("distributed")
+
 
 COUNT = 1000
 
@@ -68,7 +74,7 @@ def content_of() -> Callable[[Path], str]:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[object]:
+def cluster(distributed: ModuleType) -> Iterator[object]:
     """Three worker processes, each of one thread; tests of other folders count the processes that are left."""
     with distributed.LocalCluster(
         n_workers=3, threads_per_worker=1, dashboard_address=":0", memory_limit=0, silence_logs=logging.CRITICAL + 1
