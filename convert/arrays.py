@@ -41,7 +41,7 @@ from seekless.urls import written_to
 __all__ = ["write"]
 
 # Options of files, or of runs that are gone on with; `shuffle` is a parameter of its own.
-NOT_HERE = ("on_error", "workers", "shuffle", "group_by", "resume", "save_every", "append")
+NOT_HERE = ("on_error", "workers", "shuffle", "group_by", "resume", "save_every", "append", "dask")
 ALLOWED = tuple(field.name for field in dataclasses.fields(Options) if field.name not in NOT_HERE)
 
 

@@ -53,6 +53,7 @@ _common_options = together(
         help="List bad samples and stop, or leave them out.",
     ),
     click.option("--workers", type=int, metavar="N", help="Worker processes.  [default: one a core]"),
+    click.option("--dask", metavar="ADDRESS", help="Have a Dask cluster do it: tcp://HOST:8786, or local."),
     click.option(
         "--dtype",
         type=click.Choice(DTYPES),
@@ -96,7 +97,8 @@ def _add(name: str, kind: str, own_options: Callable[[Command], Command], to: st
             raise click.UsageError(f"found a STORE named {store}, expected a name that ends in {words['suffix']}")
         from seekless.convert.server import start_early
 
-        start_early(options["workers"])
+        if options["dask"] is None:
+            start_early(options["workers"])
         if options["append"]:  # what is not given is as the store was made
             source_of = click.get_current_context().get_parameter_source
             default = click.core.ParameterSource.DEFAULT

@@ -15,10 +15,11 @@ from seekless.convert.gather import gather
 from seekless.convert.journal import Journal
 from seekless.convert.layout import label_field, sample_field
 from seekless.convert.options import Options, Summary
+from seekless.convert.passing import Passing
 from seekless.convert.pool import worker_count
 from seekless.convert.scatter import Scatter
 from seekless.convert.target import Target
-from seekless.convert.write import Passing, Written, write
+from seekless.convert.write import Written, write
 from seekless.errors import OptionError
 from seekless.source.targets import Targets
 from seekless.store.encoding import Encoding

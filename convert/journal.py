@@ -229,7 +229,7 @@ def _note(past: Past, kind: str, value: Any) -> None:
         file = past.files.setdefault(number, FilePast())
         if renewed:
             file.older = file.blocks
-        file.blocks = []
+        file.blocks, file.complete = [], False
     elif kind == "block":
         number, *block = value
         past.files[number].blocks.append(PutBlock(*block))

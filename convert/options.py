@@ -47,6 +47,8 @@ class Options:
         overwrite: Replace a store that exists.
         append: Add the samples that a store which exists does not hold yet, by the options that it was made with.
         progress: Show progress on stderr; or a function that is called with `seekless.progress.Progress`.
+        dask: The cluster that does the work: the address of a Dask scheduler, "local", a `distributed.Client`, or a
+            cluster of Dask; None for processes of this machine.
     """
 
     seed: int = 0
@@ -67,6 +69,7 @@ class Options:
     overwrite: bool = False
     append: bool = False
     progress: Follow = True
+    dask: Any = None
 
     def __post_init__(self) -> None:
         try:
@@ -83,6 +86,11 @@ class Options:
             raise OptionError(
                 "--append: found together with --overwrite, expected one of them: the one adds to a store, the other "
                 "replaces it"
+            )
+        if self.dask is not None and self.workers is not None:
+            raise OptionError(
+                f"--dask: found together with --workers {self.workers}, expected one of them: a cluster has the "
+                "workers that it was started with"
             )
         checked(self.progress)
         if self.group_by is not None:

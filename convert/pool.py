@@ -18,7 +18,7 @@ from seekless.errors import ConvertError
 from seekless.source.place import is_of_one_process
 from seekless.source.samples import Reader
 
-__all__ = ["map_runs", "worker_count"]
+__all__ = ["map_runs", "without_main", "worker_count"]
 
 # Runs handed out and not yet answered, for each worker: enough that none waits for the parent.
 AHEAD = 3
@@ -129,7 +129,7 @@ class _Work:
         """Hand out a run."""
         region = 0 if self._shared is None else self._shared.region()
         # A worker that has been started but is not yet known to the executor could not be ended.
-        with _without_main(), undisturbed():
+        with without_main(), undisturbed():
             future = self.executor.submit(work, run, region)
             self.pending[future] = run, region
             future.add_done_callback(self._answers.put)
@@ -157,7 +157,7 @@ class _Work:
 
 
 @contextlib.contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """Keep a new process from importing the user's script, which would run again where it has no `__main__` guard."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,24 +19,29 @@ from seekless.convert.groups import group_ends, places_of, with_groups
 from seekless.convert.journal import START_OVER, Journal
 from seekless.convert.layout import lay_out
 from seekless.convert.options import Options, Summary
+from seekless.convert.passing import Passing
 from seekless.convert.pool import worker_count
 from seekless.convert.read import Reading, read_samples
 from seekless.convert.resume import check_same, facts_of
 from seekless.convert.space import told_when_full
 from seekless.convert.target import Target, writing
-from seekless.convert.write import Passing, blocks_written, check_kind, write
+from seekless.convert.write import blocks_written, check_kind, write
 from seekless.errors import OptionError, ResumeError, SourceError
 from seekless.source.open import SourceOptions, open_source, row_targets
-from seekless.source.place import place_of
+from seekless.source.place import is_of_one_process, place_of
 from seekless.source.samples import BadSample, Source
 from seekless.source.targets import Classes, Targets
+from seekless.store.kinds import HDF5_SUFFIX
 from seekless.store.store import open as open_store
 from seekless.urls import written_to
+
+if TYPE_CHECKING:
+    from seekless.convert.dask_cluster import Cluster
 
 __all__ = ["pack", "targets_of"]
 
 # Options of a run, which say nothing of what a store holds.
-OF_RUN = ("workers", "memory", "temp", "resume", "save_every", "overwrite", "append", "progress")
+OF_RUN = ("workers", "memory", "temp", "resume", "save_every", "overwrite", "append", "progress", "dask")
 
 
 def pack(
@@ -51,7 +56,7 @@ def pack(
         store: What to make: an `.h5` file or an `.npy.d` folder.
         **options: The fields of `seekless.convert.options.Options` (seed, shuffle, group_by, test_fraction, workers,
             memory, dtype, lossy, compression, block_bytes, shard_bytes, temp, resume, save_every, on_error, overwrite,
-            append, progress) and of `seekless.source.open.SourceOptions` (kind, labels, rows, target_columns,
+            append, dask, progress) and of `seekless.source.open.SourceOptions` (kind, labels, rows, target_columns,
             target_type, classes_from, shape, size, resize, channels, delimiter, decimal, skip_rows, columns, allow_nan,
             scale).
 
@@ -74,9 +79,11 @@ def pack(
         check_kind(path, Options(**given[0]))
         SourceOptions(**given[1])
     run = Options(**{name: value for name, value in given[0].items() if name in OF_RUN})
+    place = place_of(source)
     with (
         _advised(path, appending=appending),
         writing(path, overwrite=run.overwrite, resume=run.resume, temp=run.temp, append=appending) as target,
+        _joined(run.dask, place) as cluster,
     ):
         base = open_base(path) if appending and os.path.lexists(path) else None
         how, what = base.options(*given) if base else (Options(**given[0]), SourceOptions(**given[1]))
@@ -84,7 +91,7 @@ def pack(
         journal = Journal(target.parts)
         try:
             with told_when_full(path.parent, target.parts.parent):
-                done = _convert(place_of(source), target, journal, how, what, base)
+                done = _convert(place, target, journal, how, what, base, cluster)
         except (SourceError, OptionError):
             journal.write("refused", True)
             raise
@@ -110,6 +117,20 @@ def pack(
 
 
 @contextmanager
+def _joined(dask: Any, place: Path) -> Iterator["Cluster | None"]:
+    """Join the cluster that is to do the work, if one is."""
+    if dask is None:
+        yield None
+        return
+    if is_of_one_process(place):
+        raise OptionError(f"--dask: found the source {place}, which other processes cannot read, expected one they can")
+    from seekless.convert.dask_join import connected
+
+    with connected(dask) as cluster:
+        yield cluster
+
+
+@contextmanager
 def _advised(path: Path, *, appending: bool) -> Iterator[None]:
     """Say how to start over where --overwrite would replace the store that is to grow."""
     try:
@@ -122,7 +143,13 @@ def _advised(path: Path, *, appending: bool) -> Iterator[None]:
 
 
 def _convert(
-    root: Path, target: Target, journal: Journal, how: Options, what: SourceOptions, base: Base | None
+    root: Path,
+    target: Target,
+    journal: Journal,
+    how: Options,
+    what: SourceOptions,
+    base: Base | None,
+    cluster: "Cluster | None",
 ) -> dict[str, Any]:
     """Do the whole work up to a complete store under a passing name; return what the summary says of it."""
     lists = {name: target.path.with_name(f"{target.path.name}.{name}.csv") for name in ("errors", "skipped")}
@@ -146,7 +173,7 @@ def _convert(
         target.start()
     try:
         fixed = None if base is None else base.fixed
-        reading = read_samples(source, positions, target, how, facts, journal, past, fixed)
+        reading = read_samples(source, positions, target, how, facts, journal, past, fixed, cluster)
     finally:
         target.keep |= journal.active
     census = reading.census
@@ -159,13 +186,20 @@ def _convert(
         target.keep = False
         return {"skipped": len(bad), "why_codec": "", "bytes_in": census.bytes_read}
     passing = Passing(target.path, target.partial, target.parts / "older", journal, past, base)
-    why = _write(reading, passing, ends, how, what)
+    why = _write(reading, passing, ends, how, what, cluster)
     done = {"skipped": len(bad), "why_codec": why, "bytes_in": census.bytes_read}
     journal.write("done", done)
     return done
 
 
-def _write(reading: Reading, passing: Passing, ends: npt.NDArray[np.int64], how: Options, what: SourceOptions) -> str:
+def _write(
+    reading: Reading,
+    passing: Passing,
+    ends: npt.NDArray[np.int64],
+    how: Options,
+    what: SourceOptions,
+    cluster: "Cluster | None",
+) -> str:
     """Write the samples that were read to a store under a passing name; return why by its codec."""
     source, census, positions, base = reading.source, reading.census, reading.positions, passing.base
     kept = census.kept
@@ -179,10 +213,16 @@ def _write(reading: Reading, passing: Passing, ends: npt.NDArray[np.int64], how:
     else:
         header, values = base.lay_out(source.keys, targets, order, group_ends(at_place, ends), census.encoding, how)
     x = header.fields["x"]
+    threads = worker_count(how.workers, len(source))
+    if cluster is not None:
+        from seekless.convert.dask_write import There
+
+        padded = passing.path.name.endswith(HDF5_SUFFIX)
+        there = There(cluster, reading.scatter, at_place, passing.older.parent, how.memory, padded=padded)
+        return write(passing, header, {"x": there.first(x)}, values, how, threads, there).why["x"]
     first = blocks_written(passing, header, how) * x.block_length
     rows = gather(reading.scatter.partitions(x.sample_bytes), x, at_place, first)
-    written = write(passing, header, {"x": rows}, values, how, worker_count(how.workers, len(source)))
-    return written.why["x"]
+    return write(passing, header, {"x": rows}, values, how, threads).why["x"]
 
 
 Given = tuple[dict[str, Any], dict[str, Any]]

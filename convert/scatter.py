@@ -7,12 +7,9 @@ so that workers do not wait for the disk; those that are in memory at the end st
 """
 
 import math
-import os
-import struct
-import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,50 +17,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seekless.convert.journal import START_OVER
-from seekless.errors import ResumeError
-from seekless.store.codecs import Buffer
+from seekless.convert.pieces import Kind, Piece, damaged, pieces_in, places_in, put_piece, unstamped
+from seekless.convert.sheaves import BUCKETS, Sheaf, kind_of_sheaves, pieces_of
+from seekless.convert.workers import Form
 from seekless.store.encoding import Encoding
 
 __all__ = ["Partition", "Piece", "Scatter", "unstamped"]
-
-# number of the encoding among those met, samples
-_HEAD = struct.Struct("<qq")
-# CRC-32 of these, the positions and the stamps; and of the values
-_CHECKS = struct.Struct("<II")
-_HEAD_BYTES = _HEAD.size + _CHECKS.size
 
 # Bytes that are appended to each partition at a time, about: past it a disk gains nothing by longer runs.
 APPENDED = 4 << 20
 # How many partitions the share of one could hold, at most.
 PARTS = 4
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Some samples, and where they go.
-
-    Attributes:
-        positions: int64, (n,): their places in the store.
-        stored: (n, *sample_shape), as encoded.
-        encoding: How.
-        stamps: uint32, (n,): what tells each one's file from a changed one; zeros for samples of no files.
-    """
-
-    positions: npt.NDArray[np.int64]
-    stored: npt.NDArray[Any]
-    encoding: Encoding
-    stamps: npt.NDArray[np.uint32]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        return self.positions.nbytes + self.stored.nbytes + self.stamps.nbytes
-
-
-def unstamped(positions: npt.NDArray[np.int64], stored: npt.NDArray[Any], encoding: Encoding) -> Piece:
-    """Return a piece of samples that come from no files."""
-    return Piece(positions, stored, encoding, np.zeros(len(positions), np.uint32))
 
 
 @dataclass(frozen=True)
@@ -80,6 +44,9 @@ class Partition:
 
 class Scatter:
     """Takes pieces in any order and gives them back partition by partition.
+
+    Attributes:
+        sheaves: Files that tasks of a cluster have written to the folder.
 
     Args:
         length: Places in the store.
@@ -101,6 +68,8 @@ class Scatter:
         self._sizes: dict[int, int] = {}  # bytes of each partition's file
         self._sample_shape: tuple[int, ...] = ()
         self._room = np.empty(0, np.uint8)
+        self._bucket = 0  # places of one bucket of a sheaf
+        self.sheaves: list[Sheaf] = []
 
     def add(self, piece: Piece) -> None:
         """Keep a piece; all pieces have one sample shape and one logical dtype."""
@@ -180,54 +149,90 @@ class Scatter:
                 yield Partition(0, self._length, partial(_emptied, pieces))
                 return
         held = list(self._unsaved)
-        if held:
+        if held or self.sheaves:
             self._choose_places()
         self._saved, self._unsaved, self._room = None, deque(), np.empty(0, np.uint8)
         for number, start in enumerate(range(0, self._length, self._places)):
             stop = min(start + self._places, self._length)
             yield Partition(start, stop, partial(self._read, number, held))
 
+    def expect(self, form: Form) -> int:
+        """Prepare for sheaves of samples of a form; return how many places a bucket of theirs has.
+
+        Args:
+            form: What samples are; those that were added before have it too.
+        """
+        self._sample_shape, dtype = form[0], np.dtype(form[1])
+        if not self._encodings:
+            self._encodings.append(Encoding(dtype, dtype))
+        self._choose_places()
+        self._saved = None
+        self._bucket = self._bucket or max(1, self._places // BUCKETS)
+        return self._bucket
+
+    def between(self, start: int, stop: int, sample_bytes: int) -> Iterator[Partition]:
+        """Yield the samples of some places that are in files, as those of a store that begins there.
+
+        Args:
+            start: The first place.
+            stop: The place after the last.
+            sample_bytes: Bytes of a sample as it will be stored, so that no partition takes more than its share.
+        """
+        grain = self._bucket or self._places
+        step = max(1, self._share // (sample_bytes + 12) // grain) * grain
+        first = start
+        while first < stop:
+            last = min(stop, first // grain * grain + step)
+            yield Partition(first - start, last - start, partial(self._read_between, first, last, start))
+            first = last
+
     def state(self) -> dict[str, Any]:
-        """Return what is needed to go on from the files, fit for JSON; `save` comes before."""
+        """Return what is needed to go on from the files but for the sheaves, fit for JSON; `save` comes before."""
         encodings = [[e.dtype.str, e.logical_dtype.str, e.divisor] for e in self._encodings]
         return {
             "places": self._places,
+            "bucket": self._bucket,
             "sample_shape": list(self._sample_shape),
             "encodings": encodings,
             "sizes": {str(number): size for number, size in self._sizes.items()},
         }
 
-    def restore(self, state: Mapping[str, Any]) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]]:
+    def go_on(self, state: Mapping[str, Any], sheaves: Sequence[Sheaf]) -> None:
+        """Go on from the files of another scatter.
+
+        Args:
+            state: What its `state` returned.
+            sheaves: Its sheaves.
+        """
+        self._places, self._bucket = state["places"], state.get("bucket", 0)
+        self._sample_shape = tuple(state["sample_shape"])
+        self._encodings = [Encoding(np.dtype(s), np.dtype(v), divisor) for s, v, divisor in state["encodings"]]
+        self._sizes = {int(number): size for number, size in state["sizes"].items()}
+        self.sheaves = list(sheaves)
+        self._saved = None
+
+    def restore(
+        self, state: Mapping[str, Any], sheaves: Sequence[Sheaf] = ()
+    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]]:
         """Go on from the files of a scatter that was stopped, and yield (positions, stamps) of what they hold.
 
         Args:
             state: What `state` returned; whatever was written after it is cut off.
+            sheaves: Its sheaves.
 
         Raises:
             ResumeError: A file is missing, or what it says of its samples is not what was written.
         """
-        self._places = state["places"]
-        self._sample_shape = tuple(state["sample_shape"])
-        self._encodings = [Encoding(np.dtype(s), np.dtype(v), divisor) for s, v, divisor in state["encodings"]]
-        self._sizes = {int(number): size for number, size in state["sizes"].items()}
-        self._saved = None
+        self.go_on(state, sheaves)
         for number, size in self._sizes.items():
             path = self._path(number)
             if not path.exists() or path.stat().st_size < size:
-                raise self._damaged(path)
+                raise damaged(path)
             with open(path, "r+b") as file:
                 file.truncate(size)
-                while file.tell() < size:
-                    head = file.read(_HEAD_BYTES)
-                    encoding, samples = self._head(path, head, 0, size - file.tell())
-                    columns = file.read(12 * samples)
-                    if zlib.crc32(columns, zlib.crc32(head[: _HEAD.size])) != _CHECKS.unpack_from(head, _HEAD.size)[0]:
-                        raise self._damaged(path)
-                    yield (
-                        np.frombuffer(columns, np.int64, samples),
-                        np.frombuffer(columns, np.uint32, samples, 8 * samples),
-                    )
-                    file.seek(samples * self._sample_bytes(encoding), 1)
+            yield from places_in(path, self._kind, size)
+        for sheaf in self.sheaves:
+            yield from places_in(self._folder / sheaf.name, kind_of_sheaves(self._form), sheaf.size)
 
     def _write(self, number: int, pieces: list[Piece]) -> None:
         """Append pieces of one encoding to the partition files, each piece's samples where they belong."""
@@ -264,69 +269,49 @@ class Scatter:
         stamps: npt.NDArray[np.uint32],
         stored: npt.NDArray[Any],
     ) -> None:
-        head = _HEAD.pack(number, len(positions))
-        columns = [head, positions.tobytes(), stamps.tobytes()]
-        values = stored.reshape(-1).view(np.uint8).data
-        checks = _CHECKS.pack(zlib.crc32(b"".join(columns)), zlib.crc32(values))
-        front = b"".join([head, checks, *columns[1:]])
         begin = self._sizes.get(part, 0)
         with open(self._path(part), "ab") as file:
             # A run that failed here, or was killed, and goes on must not leave half a piece in the middle.
             file.truncate(begin)
-            file.write(front)
-            file.write(values)
+            size = put_piece(file, number, positions, stamps, stored)
         # Once it is closed, as a full disk may say so only then; `tell` would still count what was cut off.
-        self._sizes[part] = begin + len(front) + values.nbytes
+        self._sizes[part] = begin + size
 
     def _read(self, number: int, held: list[Piece]) -> Iterator[Piece]:
-        """Yield the pieces of a partition: those in its file, and those held in memory that have samples of it."""
+        """Yield the pieces of a partition: those in files, and those held in memory that have samples of it."""
+        start = number * self._places
         yield from self._read_file(number)
+        yield from self._read_sheaves(start, min(start + self._places, self._length))
         for piece in held:
             if (piece.positions // self._places == number).any():
                 yield piece
 
+    def _read_between(self, start: int, stop: int, origin: int) -> Iterator[Piece]:
+        """Yield the pieces in files that have samples of some places, with places counted from another than 0."""
+        for number in range(start // self._places, (stop - 1) // self._places + 1):
+            for piece in self._read_file(number):
+                yield replace(piece, positions=piece.positions - origin)
+        for piece in self._read_sheaves(start, stop):
+            yield replace(piece, positions=piece.positions - origin)
+
     def _read_file(self, number: int) -> Iterator[Piece]:
-        path, size = self._path(number), self._sizes.get(number, 0)
-        if not size:
-            return
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size < size:
-                raise self._damaged(path)
-            while file.tell() < size:
-                head = file.read(_HEAD_BYTES)
-                which, samples = self._head(path, head, 0, size - file.tell())
-                columns = file.read(12 * samples)
-                encoding = self._encodings[which]
-                stored = np.empty((samples, *self._sample_shape), encoding.dtype)
-                values = stored.reshape(-1).view(np.uint8).data
-                file.readinto(values)
-                check = zlib.crc32(columns, zlib.crc32(head[: _HEAD.size]))
-                if (check, zlib.crc32(values)) != _CHECKS.unpack_from(head, _HEAD.size):
-                    raise self._damaged(path)
-                positions = np.frombuffer(columns, np.int64, samples)
-                stamps = np.frombuffer(columns, np.uint32, samples, 8 * samples)
-                yield Piece(positions, stored, encoding, stamps)
+        if number in self._sizes:
+            yield from pieces_in(self._path(number), self._kind, 0, self._sizes[number])
 
-    def _head(self, path: Path, data: Buffer, at: int, room: int) -> tuple[int, int]:
-        """Return the number of a piece's encoding and its samples, if they can be so."""
-        if room >= 0:
-            which, samples = _HEAD.unpack_from(data, at)
-            known = 0 <= which < len(self._encodings)
-            if known and 0 < samples * (12 + self._sample_bytes(which)) <= room:
-                return which, samples
-        raise self._damaged(path)
+    def _read_sheaves(self, start: int, stop: int) -> Iterator[Piece]:
+        for sheaf in self.sheaves:
+            yield from pieces_of(self._folder, sheaf, self._form, self._bucket, start, stop)
 
-    def _sample_bytes(self, encoding: int) -> int:
-        return self._encodings[encoding].dtype.itemsize * math.prod(self._sample_shape)
+    @property
+    def _kind(self) -> Kind:
+        return Kind(self._sample_shape, self._encodings)
+
+    @property
+    def _form(self) -> Form:
+        return self._sample_shape, self._encodings[0].logical_dtype.str
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:06d}"
-
-    def _damaged(self, path: Path) -> ResumeError:
-        return ResumeError(
-            f"{path}: found other bytes than were written there, expected the samples that were read so far; the disk "
-            f"may be failing, or lost power: {START_OVER}, with --temp on another disk"
-        )
 
 
 def _emptied(pieces: list[Piece]) -> Iterator[Piece]:

@@ -2,34 +2,33 @@
 
 import itertools
 import os
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from seekless.convert.append import Base
 from seekless.convert.commit import INDEX, remove
 from seekless.convert.gather import Block, Part, blocks_of, filled
-from seekless.convert.journal import START_OVER, FilePast, Journal, Past
+from seekless.convert.journal import Journal
 from seekless.convert.options import Options
+from seekless.convert.passing import Passing, blocks_aside, set_aside
 from seekless.convert.space import check_space
-from seekless.errors import ConvertError, OptionError, ResumeError
+from seekless.errors import ConvertError, OptionError
 from seekless.progress import Pass
 from seekless.store.codec_choice import choose_codec
 from seekless.store.codecs import Buffer
-from seekless.store.kinds import HDF5_SUFFIX, NPY_SUFFIX, create, suffix_of
+from seekless.store.kinds import HDF5_SUFFIX, create, suffix_of
 from seekless.store.links import leads_out
 from seekless.store.schema import Field, Header, Shard
 from seekless.store.shards import shard_edges, shard_header, shard_id, shard_of, shards_folder
 from seekless.store.shards_writer import write_index
 from seekless.store.writer import PutBlock, Stored, compressed
 
-__all__ = ["Passing", "Written", "blocks_written", "check_kind", "write"]
+__all__ = ["Elsewhere", "Written", "blocks_written", "check_kind", "write"]
 
 # Blocks that a codec is tried on, from the first: of a shuffled store as good a choice as any. Fewer if they are large.
 TRIED_BLOCKS = 8
@@ -51,39 +50,18 @@ class Written:
     shards: int
 
 
-@dataclass(frozen=True)
-class Passing:
-    """Where a store is written until it is complete, and what is known of it from a run that was stopped.
+class Elsewhere(Protocol):
+    """Makes blocks of x, or whole shards, in other processes; see `seekless.convert.dask_write`."""
 
-    Attributes:
-        path: What the store will be called.
-        partial: The file or folder to make; of a store with shards, a folder that holds them and their index.
-        older: Where a file is put that a stopped run has begun, to copy its blocks from.
-        journal: Where to write what is done.
-        past: What a stopped run has done.
-        base: The store that this is to be a portion of; None for a store by itself.
-    """
+    def blocks(self, field: Field, first: int, bar: Pass) -> Generator[Stored, None, None]:
+        """Yield the blocks of a field as they are stored, from one on."""
+        ...
 
-    path: Path
-    partial: Path
-    older: Path
-    journal: Journal
-    past: Past | None = None
-    base: Base | None = None
-
-    def file(self, number: int) -> FilePast:
-        """Return how far a file had come."""
-        return FilePast() if self.past is None else self.past.files.get(number, FilePast())
-
-    @property
-    def older_blocks(self) -> Path:
-        """The file with the blocks of x that was put aside."""
-        return self.older / "x.npy" if self.path.name.endswith(NPY_SUFFIX) else self.older
-
-    def standing(self, number: int) -> list[PutBlock]:
-        """Return the blocks that can be copied from a file that was begun, or from the older one aside."""
-        file = self.file(number)
-        return file.older if file.older and self.older_blocks.exists() else file.blocks
+    def shards(
+        self, passing: Passing, parts: Sequence[Header], values: Mapping[str, npt.NDArray[Any]], bar: Pass
+    ) -> None:
+        """Make those shards that are not complete."""
+        ...
 
 
 def check_kind(path: Path, how: Options) -> None:
@@ -142,6 +120,7 @@ def write(
     values: Mapping[str, npt.NDArray[Any]],
     how: Options,
     threads: int,
+    elsewhere: Elsewhere | None = None,
 ) -> Written:
     """Write a store under a passing name.
 
@@ -149,10 +128,11 @@ def write(
         passing: Where, and what is there already.
         header: What the store holds; its inputs may have the codec "auto".
         rows: The samples of each input in order, as `gather` yields them; without those of
-            the blocks that `blocks_written` counts.
+            the blocks that `blocks_written` counts. Where blocks are made elsewhere, those of the first ones.
         values: The values of the other fields, (N, ...).
         how: How to convert.
         threads: Threads that compress; 0 to do it in this one.
+        elsewhere: What makes blocks of x in other processes; None to make them here.
 
     Raises:
         ConvertError: The disk lacks the space.
@@ -174,8 +154,11 @@ def write(
         if "x" in chosen:
             passing.journal.write("codec", [chosen["x"][0].codec, whys["x"]])
         blocks = {name: itertools.chain(_taken(firsts[name]), blocks[name]) for name in blocks}
-    kept = min(header.length, blocks_written(passing, header, how) * header.block_length)
+    done = blocks_written(passing, header, how)
+    kept = min(header.length, done * header.block_length)
     with Pass("writing", header.length, how.progress, kept=kept) as bar:
+        if elsewhere is not None:
+            return Written(header, whys, _write_elsewhere(elsewhere, passing, header, done, values, how, bar))
         # Samples are counted by the largest input, which takes the most time.
         largest = max(blocks, key=lambda name: header.fields[name].sample_bytes)
         counted = {
@@ -239,6 +222,38 @@ def _parts(header: Header, how: Options) -> list[Header]:
     return [shard_header(header, stop - start) for start, stop in itertools.pairwise(edges)]
 
 
+def _write_elsewhere(
+    elsewhere: Elsewhere,
+    passing: Passing,
+    header: Header,
+    done: int,
+    values: Mapping[str, npt.NDArray[Any]],
+    how: Options,
+    bar: Pass,
+) -> int:
+    parts = _parts(header, how)
+    if len(parts) == 1 and passing.base is None:
+        stored = elsewhere.blocks(header.fields["x"], done, bar)
+        with closing(stored):
+            _write_file(passing, 0, passing.partial, header, {}, values, 0, stored)
+        return 0
+    _begin_shards(passing)
+    whole = sum(part.length for number, part in enumerate(parts) if passing.file(number).complete)
+    bar.add(whole - min(header.length, done * header.block_length))  # a shard that was begun is made anew
+    elsewhere.shards(passing, parts, values, bar)
+    files = [passing.partial / f"{number:05d}{HDF5_SUFFIX}" for number in range(len(parts))]
+    _write_index(passing, header, [shard_of(file, file.name) for file in files])
+    return len(files)
+
+
+def _begin_shards(passing: Passing) -> None:
+    passing.partial.mkdir(exist_ok=True)
+    if passing.base is not None:
+        passing.base.unlink(passing.partial)
+    for file in passing.partial.glob(f"*-?????{HDF5_SUFFIX}"):  # stopped while the index was made
+        file.rename(file.with_name(file.name.rpartition("-")[2]))
+
+
 def _write_files(
     passing: Passing,
     header: Header,
@@ -251,11 +266,8 @@ def _write_files(
     if len(parts) == 1 and passing.base is None:
         _write_file(passing, 0, passing.partial, header, blocks, values, threads)
         return 0
-    passing.partial.mkdir(exist_ok=True)
-    if passing.base is not None:
-        passing.base.unlink(passing.partial)
-    for file in passing.partial.glob(f"*-?????{HDF5_SUFFIX}"):  # stopped while the index was made
-        file.rename(file.with_name(file.name.rpartition("-")[2]))
+    _begin_shards(passing)
+    passing.forget_later()
     start, shards = 0, []
     for number, own in enumerate(parts):
         file = passing.partial / f"{number:05d}{HDF5_SUFFIX}"
@@ -293,14 +305,17 @@ def _write_file(
     blocks: Mapping[str, Iterable[Block]],
     values: Mapping[str, npt.NDArray[Any]],
     threads: int,
+    stored_blocks: Iterable[Stored] = (),
 ) -> None:
-    older = _set_aside(passing, number, file)
+    older = set_aside(passing, number, file)
     with create(suffix_of(passing.path), file, header, threads) as writer:
         writer.on_put = lambda name, put: _note(passing.journal, number, name, put)
-        for stored in _older_blocks(passing, older):
+        for stored in blocks_aside(passing, older):
             writer.append_stored("x", stored)
         # In this order: a folder without these blocks counts for nothing.
         remove(passing.older_blocks, passing.older)
+        for stored in stored_blocks:
+            writer.append_stored("x", stored)
         for name, part in blocks.items():
             for block in part:
                 writer.append(name, block)
@@ -313,32 +328,3 @@ def _write_file(
 def _note(journal: Journal, number: int, name: str, put: PutBlock) -> None:
     if name == "x":
         journal.write("block", [number, put.block, put.offset, put.nbytes, put.crc, put.coded])
-
-
-def _set_aside(passing: Passing, number: int, file: Path) -> list[PutBlock]:
-    """Put a file that a stopped run has begun aside; return the blocks that stand in it."""
-    past, blocks = passing.file(number), passing.standing(number)
-    renewed = bool(blocks) and blocks is past.blocks
-    if renewed and not passing.older_blocks.exists():  # else stopped right after this rename
-        remove(passing.older)
-        file.rename(passing.older)
-    remove(file, *([] if blocks else [passing.older]))
-    passing.journal.write("file", [number, renewed])
-    return blocks
-
-
-def _older_blocks(passing: Passing, blocks: list[PutBlock]) -> Iterator[Stored]:
-    """Yield the blocks of the file put aside; no HDF5 can open it, as it was never closed."""
-    if not blocks:
-        return
-    path = passing.older_blocks
-    with open(path, "rb") as file:
-        for block in blocks:
-            file.seek(block.offset)
-            stored = file.read(block.nbytes)
-            if zlib.crc32(stored) != block.crc:
-                raise ResumeError(
-                    f"{path}: found other bytes than were written for block {block.block}, expected what a stopped run "
-                    f"wrote; {START_OVER}"
-                )
-            yield stored, block.crc, block.coded

@@ -311,6 +311,7 @@ def test_each_command_has_its_kind_and_its_store(command, asked, name, kind, sto
         (["--seed", "-5"], "seed", -5),
         (["--test-fraction", "0.2"], "test_fraction", 0.2),
         (["--workers", "0"], "workers", 0),
+        (["--dask", "local"], "dask", "local"),
         (["--overwrite"], "overwrite", True),
         (["--quiet"], "progress", False),
         (["--labels", "x.csv"], "labels", "x.csv"),

@@ -64,7 +64,7 @@ def test_data_past_its_memory_is_gone_on_with(tmp_path, stop, opened, write_sour
 def test_work_is_saved_when_the_time_has_come(source, tmp_path, stop, monkeypatch, opened):
     """A clock that runs a second a look: every third run or so is saved."""
     clock = iter(range(10**6))
-    monkeypatch.setattr("seekless.convert.read.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("seekless.convert.saved.time.monotonic", lambda: next(clock))
     stop(source, tmp_path / "a.h5", 1, save_every=5)
     first = Journal(tmp_path / "a.h5.parts").read().samples
     assert 4 < first == len(opened) < 30

@@ -12,7 +12,8 @@ from seekless.convert import write as write_module
 from seekless.convert.compare import compare
 from seekless.convert.journal import Journal
 from seekless.convert.options import Options
-from seekless.convert.write import Passing, write
+from seekless.convert.passing import Passing
+from seekless.convert.write import write
 from seekless.errors import ConvertError
 from seekless.store.codecs import CODECS
 from seekless.store.encoding import Encoding
