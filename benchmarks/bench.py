@@ -67,6 +67,9 @@ PROGRAMS = {
         "--counts 1000,3000,10000,30000 --work {work}",
         "--counts 10000,30000,100000,300000,1000000 --repeats 3 --work {work}",
     ),
+    "scale": Program(
+        "scale.py", "--counts 5000,10000,30000 --work {work}", "--counts 20000,40000,120000 --work {work}"
+    ),
     "seeks-csv": Program("disk/seeks.py", "--kind csv --count 3000", "--kind csv --count 42000"),
     "seeks-photo": Program("disk/seeks.py", "--kind photo --count 500", "--kind photo --count 10000"),
     "convert": Program(

@@ -18,9 +18,11 @@ TOYS = {
     "convert_memory.py": ["--photo", "8", "--workers", "1", "--million", "--tiny", "100"],
     "loader_memory.py": ["--gib", "0.02", "--epochs", "1"],
     "seek_distance.py": ["--count", "60"],
+    "scale.py": ["--counts", "600,1200,2400"],
     "remote_store.py": ["--mb", "4", "--block-kb", "256", "--delay", "2", "--repeats", "1"],
 }
 MEMORY = ("convert_memory.py", "loader_memory.py")
+EXTRA = {"scale.py": "distributed"}
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is told by Linux's /proc")
 
 
@@ -29,6 +31,8 @@ NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), re
     [pytest.param(script, marks=NEEDS_PROC) if script in MEMORY else script for script in TOYS],
 )
 def test_a_benchmark_runs_and_writes_its_figures(script, tmp_path):
+    if script in EXTRA:
+        pytest.importorskip(EXTRA[script], reason=f"{EXTRA[script]} is not installed")
     command = [sys.executable, ROOT / "benchmarks" / script, *TOYS[script], "--json", tmp_path / "figures.json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
