@@ -159,8 +159,9 @@ def terminal():
     def run(code, *, interrupt_at=None, **environment):
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
-        # The process makes the terminal its own, so that ^C reaches it.
-        code = f"import fcntl, termios\nfcntl.ioctl(2, termios.TIOCSCTTY, 0)\n{code}"
+        # The process makes the terminal its own, so that ^C reaches it, also where these tests were started without it.
+        own = "fcntl.ioctl(2, termios.TIOCSCTTY, 0)\nsignal.signal(signal.SIGINT, signal.default_int_handler)"
+        code = f"import fcntl, signal, termios\n{own}\n{code}"
         process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdin=slave,
