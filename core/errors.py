@@ -82,6 +82,10 @@ class DecodeError(SourceError):
 class SourceNotFoundError(SourceError, FileNotFoundError):
     """A source folder or a file it needs does not exist."""
 
+    # Looked up by name, as tblib does when an error comes back from a Dask worker, it would be ValueError's, and fail.
+    def __new__(cls, *arguments: object) -> "SourceNotFoundError":
+        return FileNotFoundError.__new__(cls, *arguments)
+
 
 class StoreError(SeeklessError):
     """A store cannot be read or written."""

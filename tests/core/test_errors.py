@@ -29,6 +29,7 @@ def test_an_error_is_ours_and_the_builtin_and_keeps_its_text(error, builtin):
     assert isinstance(raised, builtin)
     assert str(raised) == "data.h5: found nothing"
     assert str(pickle.loads(pickle.dumps(raised))) == str(raised)
+    assert str(error.__new__(error, str(raised))) == str(raised)  # as tblib makes it, for Dask
 
 
 def test_all_names_every_error():
