@@ -82,8 +82,8 @@ class DecodeError(SourceError):
 class SourceNotFoundError(SourceError, FileNotFoundError):
     """A source folder or a file it needs does not exist."""
 
-    # Looked up by name, as tblib does when an error comes back from a Dask worker, it would be ValueError's, and fail.
     def __new__(cls, *arguments: object) -> "SourceNotFoundError":
+        """Make one: ValueError's, which tblib finds for an error from a Dask worker, would fail."""
         return FileNotFoundError.__new__(cls, *arguments)
 
 
