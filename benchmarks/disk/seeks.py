@@ -140,7 +140,9 @@ def rows_of(target: Path, count: int, fancy: bool) -> Iterator[Read]:
 
 def orders(source: Source, work: Path) -> dict[str, list[Read]]:
     """Pack the samples by several ways; return the reads of an epoch of each."""
-    shuffled = [source.files[number] for number in np.random.default_rng(0).permutation(len(source.files)).tolist()]
+    # Not by the numbers in whose order the files were written.
+    random = np.random.default_rng([len(source.files), 1])
+    shuffled = [source.files[number] for number in random.permutation(len(source.files)).tolist()]
     for way in (Store(), HDF5("slices"), TFRecord(), Pass()):
         (work / way.packed_as()).mkdir()
         way.pack(source, work / way.packed_as())
