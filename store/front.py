@@ -5,10 +5,11 @@ All that a store says of itself lies there, and all of it is read when a store i
 
 import io
 import os
-from collections.abc import Generator, Iterable
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from tempfile import NamedTemporaryFile
+from typing import Any, BinaryIO, TypeVar, cast
 
 from seekless.errors import StoreError
 from seekless.store.objects import (
@@ -25,10 +26,14 @@ from seekless.urls import is_remote
 
 __all__ = ["Front", "opened", "opened_ahead", "sizes_of"]
 
+Read = TypeVar("Read")
+
 # Enough for a store of 3,000 blocks by the first request.
 FIRST_BYTES = 1 << 20
 # A front of 250,000 blocks. What is asked for beyond, as by a damaged address, is not kept.
 MOST_BYTES = 64 << 20
+# Nor is more of an object its front, if its blocks are of 16 KiB or more: one takes 256 bytes.
+MOST_SHARE = 64
 
 
 class Front(io.RawIOBase):
@@ -40,9 +45,6 @@ class Front(io.RawIOBase):
 
     Attributes:
         now: What the object is.
-        silent: Whether zeros are given where a request fails: an error must not be raised through HDF5, which leaves it
-            in a state in which the process ends sooner or later.
-        failure: Why a request failed.
 
     Raises:
         StoreNotFoundError: There is no such object.
@@ -54,24 +56,10 @@ class Front(io.RawIOBase):
         self._path = path
         self._first = first or FIRST_BYTES
         self.now: Look = look(path)
-        self.silent = False
-        self.failure: StoreError | None = None
         self._data = bytearray()
         self._at = 0
         if not self.now.is_folder:
             self._keep(1)
-
-    def readable(self) -> bool:
-        """Return that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return that it can be sought in."""
-        return True
-
-    def tell(self) -> int:
-        """Return the next byte that is read."""
-        return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Say which byte is read next.
@@ -93,22 +81,67 @@ class Front(io.RawIOBase):
             StoreError: The object cannot be read.
         """
         room = memoryview(buffer).cast("B")
-        try:
-            data = self._next(min(self._at + len(room), self.now.size))
-        except StoreError:
-            if not self.silent:
-                raise
-            data = bytearray()
+        data = self._next(min(self._at + len(room), self.now.size))
         room[: len(data)] = data
-        if self.silent:  # HDF5 takes all of it for read, whatever is said
-            room[len(data) :] = bytes(len(room) - len(data))
         self._at += len(data)
         return len(data)
 
+    def parse(self, read: Callable[[Path], tuple[Read, int]]) -> Read:
+        """Have the front read by a program that opens files, from a sparse file of the object's size.
+
+        Args:
+            read: Given the file, returns what it holds, and how many bytes of the front that took.
+
+        Returns:
+            What it holds, once all those bytes are in the file.
+
+        Raises:
+            StoreError: The object cannot be read, or no file be written.
+            Exception: What `read` raises, also of more bytes than a front has.
+        """
+        least = 1
+        most = min(self.now.size, max(MOST_BYTES, self.now.size // MOST_SHARE))
+        with self._sparse() as copy:
+            while True:
+                self._keep(min(least, self.now.size))
+                have = len(self._data)
+                self._copy_to(copy)
+                try:
+                    found, least = read(Path(copy.name))
+                except Exception:
+                    if have >= most:
+                        raise
+                    least = 4 * have  # it may have met zeros behind them
+                else:
+                    if min(least, self.now.size) <= have:
+                        return found
+
+    @contextmanager
+    def _sparse(self) -> Iterator[Any]:
+        try:
+            copy = NamedTemporaryFile(prefix="seekless-")  # noqa: SIM115 (closed below)
+        except OSError as error:
+            raise self._no_copy(error) from error
+        with copy:
+            yield copy
+
+    def _copy_to(self, copy: Any) -> None:
+        try:
+            copy.seek(0)
+            copy.write(self._data)
+            copy.truncate(self.now.size)
+            copy.flush()
+        except OSError as error:
+            raise self._no_copy(error) from error
+
+    def _no_copy(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"{self._path}: found no room for a copy of its first bytes ({error}), expected a folder for temporary "
+            "files; make room there, or set TMPDIR"
+        )
+
     def _next(self, stop: int) -> bytearray:
-        if self.silent and self.failure is not None:
-            raise self.failure  # once is enough
-        if stop > MOST_BYTES:
+        if stop > max(MOST_BYTES, len(self._data)):
             return self._read([(self._at, stop)])
         self._keep(stop)
         return self._data[self._at : stop]
@@ -129,10 +162,9 @@ class Front(io.RawIOBase):
             for _, answer in in_flight(self._request, ranges, _length, threads_for(self._path)):
                 data += answer.result()
         except Exception as error:  # each protocol has its own
-            self.failure = StoreError(
+            raise StoreError(
                 f"{self._path}: found that it cannot be read ({reason(error)}), expected to be given parts of it"
-            )
-            raise self.failure from error
+            ) from error
         return data
 
     def _request(self, pair: tuple[int, int]) -> bytes:

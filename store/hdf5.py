@@ -2,11 +2,10 @@
 
 import json
 import os
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import h5py
 import numpy as np
@@ -72,15 +71,11 @@ def read_opened(path: Path, raw: BinaryIO) -> HDF5File:
     if magic != MAGIC:
         raise StoreFormatError(f"{path}: found {_describe(magic)}, expected a store, an HDF5 file that `convert` wrote")
     try:
-        with _parsed(path, raw) as file:
-            _check_format(file, path)
-            check_links(file, path)
-            shards = _read_shards(file)
-            check_sources(file, path, shards)
-            header = _read_header(file, path, sharded=bool(shards))
-            fields = () if shards else header.fields.values()
-            tables = {field.name: block_table(file, field, header.length, path) for field in fields}
-            rest, expected = file[REST].id.get_offset(), int(file[REST][()])
+        if isinstance(raw, Front):
+            # HDF5 could ask for bytes through Python; where none can be given, it crashes as the process ends.
+            header, tables, shards, rest, expected = raw.parse(lambda copy: _read_front(path, copy))
+        else:
+            header, tables, shards, rest, expected = _read_parts(path, path)
         _check_places(path, tables.values(), raw.seek(0, os.SEEK_END))
     except StoreError:
         raise
@@ -99,21 +94,34 @@ def read_opened(path: Path, raw: BinaryIO) -> HDF5File:
     return HDF5File(header, tables, shards, expected)
 
 
-@contextmanager
-def _parsed(path: Path, raw: BinaryIO) -> Iterator[h5py.File]:
-    """Open an HDF5 file here, or one that is reached by URL; a request that fails is told in the end."""
-    if not isinstance(raw, Front):
-        with open_hdf5(path) as file:
-            yield file
-        return
-    raw.silent = True
-    try:
-        with h5py.File(raw, "r") as file:
-            yield file
-    finally:
-        raw.silent = False
-        if raw.failure is not None:
-            raise raw.failure
+class _Read(NamedTuple):
+    """What a file holds, where its own checksum is, and what that should be."""
+
+    header: Header
+    tables: dict[str, BlockTable]
+    shards: tuple[Shard, ...]
+    rest: int
+    expected: int
+
+
+def _read_parts(path: Path, at: Path) -> _Read:
+    """Read a file of a path that lies at another, or there."""
+    with open_hdf5(at) as file:
+        _check_format(file, path)
+        check_links(file, path)
+        shards = _read_shards(file)
+        check_sources(file, path, shards)
+        header = _read_header(file, path, sharded=bool(shards))
+        fields = () if shards else header.fields.values()
+        tables = {field.name: block_table(file, field, header.length, path) for field in fields}
+        return _Read(header, tables, shards, file[REST].id.get_offset(), int(file[REST][()]))
+
+
+def _read_front(path: Path, copy: Path) -> tuple[_Read, int]:
+    """Read the same, and say where the first block begins; a file without blocks is all front."""
+    read = _read_parts(path, copy)
+    begins = [int(table.offset.min()) for table in read.tables.values() if len(table)]
+    return read, min(begins, default=copy.stat().st_size)
 
 
 def open_hdf5(path: Path) -> h5py.File:
