@@ -21,7 +21,7 @@ from seekless.convert.gather import Part, gather
 from seekless.convert.passing import Passing
 from seekless.convert.pieces import damaged
 from seekless.convert.scatter import Scatter
-from seekless.convert.write import TRIED_BLOCKS, TRIED_BYTES
+from seekless.convert.trial import blocks_tried
 from seekless.progress import Pass
 from seekless.store.kinds import HDF5_SUFFIX
 from seekless.store.schema import Field, Header
@@ -63,8 +63,8 @@ class There:
 
     def first(self, field: Field) -> Iterator[Part]:
         """Return the samples of the first blocks, which the codec is chosen by."""
-        blocks = max(1, min(TRIED_BLOCKS, TRIED_BYTES // max(1, field.block_bytes)))
-        stop = int(self._where[min(len(self._where), blocks * field.block_length) - 1]) + 1
+        last = min(len(self._where), blocks_tried(field) * field.block_length) - 1
+        stop = int(self._where[last]) + 1
         return gather(self._scatter.between(0, stop, field.sample_bytes), field, self._kept[:stop])
 
     def blocks(self, field: Field, first: int, bar: Pass) -> Generator[Stored, None, None]:

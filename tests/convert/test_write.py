@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import seekless
-from seekless.convert import write as write_module
+from seekless.convert import trial
 from seekless.convert.compare import compare
 from seekless.convert.journal import Journal
 from seekless.convert.options import Options
@@ -64,14 +64,14 @@ def test_auto_is_none_for_npy(tmp_path):
 
 @pytest.mark.parametrize(("limit", "tried"), [(1 << 30, 8), (17_000, 3), (1, 1)])
 def test_few_blocks_are_tried_and_kept_in_memory(tmp_path, monkeypatch, limit, tried):
-    sizes, choose = [], write_module.choose_codec
+    sizes, choose = [], trial.choose_codec
 
     def noted(blocks, item, pool):
         sizes.extend(map(len, blocks))
         return choose(blocks, item, pool)
 
-    monkeypatch.setattr(write_module, "choose_codec", noted)
-    monkeypatch.setattr(write_module, "TRIED_BYTES", limit)
+    monkeypatch.setattr(trial, "choose_codec", noted)
+    monkeypatch.setattr(trial, "TRIED_BYTES", limit)
     written(tmp_path)
     assert sizes == [5000] * tried
 
