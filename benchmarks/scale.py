@@ -7,6 +7,7 @@ through the first two sizes; the third is foretold by them and then measured. Co
 code alone. Memory is anonymous memory at the most, above what is there after imports; page cache hot.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -14,8 +15,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import click
 from machine import report
@@ -35,71 +39,101 @@ CASES = {
 DISK, NETWORK, SEEK = 150e6, 1.25e9, 8e-3
 
 
+class Watch(threading.Thread):
+    """Looks, as long as a block of `with` lasts, at the files beside a store that is being made, and at memory.
+
+    Attributes:
+        sheaves: The bytes of each sheaf that was seen.
+        journal: Bytes of the journal, at the most.
+        client_bytes: Anonymous memory of this process above what it was, at the most.
+
+    Args:
+        store: The store's path.
+    """
+
+    def __init__(self, store: Path) -> None:
+        super().__init__()
+        self.sheaves: dict[str, int] = {}
+        self.journal = 0
+        self.client_bytes = 0
+        self._parts = store.with_name(f"{store.name}.parts")
+        self._over = threading.Event()
+        self._before = anonymous()
+
+    def __enter__(self) -> "Watch":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        """Look, fifty times a second."""
+        while not self._over.wait(0.02):
+            self.client_bytes = max(self.client_bytes, anonymous() - self._before)
+            for file in self._parts.glob("*"):
+                with contextlib.suppress(FileNotFoundError):
+                    self._note(file.name, file.stat().st_size)
+
+    def _note(self, name: str, size: int) -> None:
+        if name.startswith("sheaf-"):
+            self.sheaves[name] = max(size, self.sheaves.get(name, 0))
+        elif name.startswith("journal"):
+            self.journal = max(self.journal, size)
+
+
+@contextlib.contextmanager
+def counted_tasks() -> Iterator[Counter[str]]:
+    """Count the tasks that clusters are given, by the name of what they do."""
+    from seekless.convert.dask_cluster import Cluster
+
+    tasks, real = Counter[str](), Cluster.work
+
+    def work(self: Any, do: Any, wanted: Iterable[Any], *rest: Any, **options: Any) -> Any:
+        def each() -> Iterator[Any]:
+            for task in wanted:
+                tasks[do.__name__] += 1
+                yield task
+
+        return real(self, do, each(), *rest, **options)
+
+    with mock.patch.object(Cluster, "work", work):
+        yield tasks
+
+
 def convert(source: Path, store: Path, workers: int, shard: int) -> dict[str, Any]:
     """Convert on a cluster in this process' charge; return what was seen."""
     import distributed
 
     import seekless
-    from seekless.convert.dask_cluster import Cluster
 
-    tasks: dict[str, int] = {}
-    sheaves: dict[str, int] = {}
-    journal, peak, over = 0, 0, threading.Event()
-    real = Cluster.work
-
-    def counted(self: Any, do: Any, wanted: Any, *rest: Any, **options: Any) -> Any:
-        def each() -> Any:
-            for task in wanted:
-                tasks[do.__name__] = tasks.get(do.__name__, 0) + 1
-                yield task
-
-        return real(self, do, each(), *rest, **options)
-
-    def look() -> None:
-        nonlocal journal, peak
-        parts = store.with_name(f"{store.name}.parts")
-        while not over.wait(0.02):
-            peak = max(peak, anonymous())
-            for file in parts.glob("*"):
-                try:
-                    size = file.stat().st_size
-                except FileNotFoundError:
-                    continue
-                if file.name.startswith("sheaf-"):
-                    sheaves[file.name] = max(size, sheaves.get(file.name, 0))
-                elif file.name.startswith("journal"):
-                    journal = max(journal, size)
-
-    Cluster.work = counted  # type: ignore[method-assign]
     with (
         distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
+        counted_tasks() as tasks,
     ):
         client.wait_for_workers(workers)
-        before, used, watch = anonymous(), cpu_seconds(), threading.Thread(target=look)
-        watch.start()
-        start, spent = time.perf_counter(), sum(client.run(cpu_seconds).values())
-        try:
+        used, spent = cpu_seconds(), sum(client.run(cpu_seconds).values())
+        with Watch(store) as watch:
+            start = time.perf_counter()
             done = seekless.pack(source, store, dask=client, memory=MEMORY, shard_bytes=shard, progress=False)
-        finally:
-            over.set()
-            watch.join()
-        wall = time.perf_counter() - start
-        spent = sum(client.run(cpu_seconds).values()) - spent
+            wall = time.perf_counter() - start
+        used, spent = cpu_seconds() - used, sum(client.run(cpu_seconds).values()) - spent
     opened = seekless.open(store)
     blocks = int(opened.tables["x"].nbytes.sum())
     return {
         "file bytes": done.bytes_in / done.samples,
         "shards": max(1, len(opened.shards)),
         "shard samples": len(seekless.open(opened.shards[0])) if opened.shards else len(opened),
-        "read tasks": tasks.get("read_runs", 0),
-        "sheaves": len(sheaves),
-        "sheaf bytes": sum(sheaves.values()),
-        "gather tasks": tasks.get("make_shard", 0) + tasks.get("make_blocks", 0),
+        "read tasks": tasks["read_runs"],
+        "sheaves": len(watch.sheaves),
+        "sheaf bytes": sum(watch.sheaves.values()),
+        "gather tasks": tasks["make_shard"] + tasks["make_blocks"],
         "metadata bytes": opened.nbytes - blocks,
-        "journal bytes": journal,
-        "client bytes": max(0, peak - before),
-        "client seconds": cpu_seconds() - used,
+        "journal bytes": watch.journal,
+        "client bytes": watch.client_bytes,
+        "client seconds": used,
         "worker seconds": spent,
         "seconds": wall,
     }
