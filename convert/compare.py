@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from os import PathLike
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seekless.convert.census import Census
+from seekless.convert.comparison import SHOWN, Comparison, difference
 from seekless.convert.pool import map_runs, worker_count
 from seekless.convert.run import targets_of
 from seekless.convert.workers import RunResult
@@ -27,58 +27,7 @@ from seekless.store.pieces import pieces
 from seekless.store.schema import Header
 from seekless.store.store import Store
 
-__all__ = ["Comparison", "compare", "options_of"]
-
-SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How a store and a source differ; as text, what the command prints.
-
-    Attributes:
-        store: The store's path.
-        source: The source's.
-        samples: Samples that both have.
-        missing: The keys that the source has and the store lacks.
-        extra: The keys that the store has and the source lacks.
-        different: How many samples differ in their values or their target.
-        shown: The first of them: key, and what was found in the store and expected by the source.
-        rounded: The dtype that the store's values were rounded to, as the source's were to compare them; "" for none.
-    """
-
-    store: Path
-    source: Path
-    samples: int
-    missing: Sequence[str]
-    extra: Sequence[str]
-    different: int
-    shown: Sequence[tuple[str, str]]
-    rounded: str = ""
-
-    @property
-    def equal(self) -> bool:
-        """Whether nothing differs."""
-        return not (self.missing or self.extra or self.different)
-
-    def __str__(self) -> str:
-        if self.equal:
-            how = f"rounded to {self.rounded} as --lossy had it" if self.rounded else "bit for bit"
-            return f"{self.store}: all {self.samples:,} samples are those of {self.source}, {how}"
-        how = f", rounded to {self.rounded}" if self.rounded else ""
-        lines = [f"{self.store}: found another content than that of {self.source}{how}"]
-        lines += _listed("missing", "in the source alone", len(self.missing), self.missing)
-        lines += _listed("extra", "in the store alone", len(self.extra), self.extra)
-        texts = [f"{key}: {text}" for key, text in self.shown]
-        lines += _listed("different", f"of {self.samples:,} in both", self.different, texts)
-        return "\n".join(lines)
-
-
-def _listed(name: str, what: str, count: int, lines: Sequence[str]) -> list[str]:
-    if not count:
-        return []
-    more = [f"    and {count - SHOWN:,} more"] if count > SHOWN else []
-    return [f"  {name}: {count:,} {what}", *(f"    {line}" for line in lines[:SHOWN]), *more]
+__all__ = ["compare", "options_of"]
 
 
 def compare(
@@ -299,7 +248,7 @@ class _Check:
             return kept
         if kept is not None:
             field = self._store.header.fields["x"]
-            texts.append(_difference(field.encoding.decode(self._store.read("x", place, place + 1))[0], kept))
+            texts.append(difference(field.encoding.decode(self._store.read("x", place, place + 1))[0], kept))
         stored = self._stored_targets(place, place + 1)[0] if "y" in self._store.tables else None
         if self._targets is not None and stored.tobytes() != self._targets[rank].tobytes():  # type: ignore[union-attr]
             texts.append(f"found target {self._named(stored)}, expected {self._named(self._targets[rank])}")
@@ -333,16 +282,3 @@ def _in_classes_of(header: Header, targets: Targets) -> npt.NDArray[Any]:
     own = map(str, range(targets.class_count)) if targets.class_names is None else targets.class_names
     as_stored = np.array([number_of.get(name, -1) for name in own], np.int64)
     return as_stored[targets.values.astype(np.int64)]
-
-
-def _difference(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> str:
-    """Say where two samples differ first."""
-    if (found.shape, found.dtype) != (expected.shape, expected.dtype):
-        return f"found shape {found.shape} {found.dtype}, expected {expected.shape} {expected.dtype}"
-    bits = np.dtype(f"u{found.dtype.itemsize}")
-    one, other = (np.ascontiguousarray(values).reshape(-1).view(bits) for values in (found, expected))
-    wrong = np.flatnonzero(one != other)
-    at = tuple(int(index) for index in np.unravel_index(wrong[0], found.shape))
-    more = f", and {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
-    where = f" at {at}" if at else ""
-    return f"found {found[at]}{where}, expected {expected[at]}{more}"
