@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seekless.convert.pieces import Kind, Piece, damaged, pieces_in, places_in, put_piece, unstamped
+from seekless.convert.partitions import PartitionFiles
+from seekless.convert.pieces import Kind, Piece, places_in, unstamped
 from seekless.convert.sheaves import BUCKETS, Sheaf, kind_of_sheaves, pieces_of
 from seekless.convert.workers import Form
 from seekless.store.encoding import Encoding
@@ -64,10 +65,8 @@ class Scatter:
         self._unsaved: deque[Piece] = deque()
         self._saved: list[Piece] | None = []  # those in files, as long as all pieces fit in memory
         self._held = 0  # bytes of pieces in memory
-        self._places = length  # of one partition
-        self._sizes: dict[int, int] = {}  # bytes of each partition's file
+        self._files = PartitionFiles(folder, length)
         self._sample_shape: tuple[int, ...] = ()
-        self._room = np.empty(0, np.uint8)
         self._bucket = 0  # places of one bucket of a sheaf
         self.sheaves: list[Sheaf] = []
 
@@ -96,8 +95,8 @@ class Scatter:
             self._write_some()
 
     def _choose_places(self) -> None:
-        if not self._sizes:
-            self._places = max(1, min(self._length, self._partition_bytes // self._widest))
+        if not self._files.sizes:
+            self._files.places = max(1, min(self._length, self._partition_bytes // self._widest))
             self._folder.mkdir(exist_ok=True)
 
     @property
@@ -119,7 +118,7 @@ class Scatter:
     @property
     def _some(self) -> int:
         """Bytes to write at a time."""
-        return min(self._share // 2, APPENDED * -(-self._length // self._places))
+        return min(self._share // 2, APPENDED * -(-self._length // self._files.places))
 
     def _write_some(self) -> None:
         """Write the pieces that came first to the partition files."""
@@ -130,7 +129,7 @@ class Scatter:
         for number, encoding in enumerate(self._encodings):
             alike = [piece for piece in pieces if piece.encoding == encoding]
             if alike:
-                self._write(number, alike)
+                self._files.write(self._kind, number, alike)
         if self._saved is None:
             self._held -= sum(piece.nbytes for piece in pieces)
         else:
@@ -151,9 +150,10 @@ class Scatter:
         held = list(self._unsaved)
         if held or self.sheaves:
             self._choose_places()
-        self._saved, self._unsaved, self._room = None, deque(), np.empty(0, np.uint8)
-        for number, start in enumerate(range(0, self._length, self._places)):
-            stop = min(start + self._places, self._length)
+        self._saved, self._unsaved = None, deque()
+        self._files.forget()
+        for number, start in enumerate(range(0, self._length, self._files.places)):
+            stop = min(start + self._files.places, self._length)
             yield Partition(start, stop, partial(self._read, number, held))
 
     def expect(self, form: Form) -> int:
@@ -167,7 +167,7 @@ class Scatter:
             self._encodings.append(Encoding(dtype, dtype))
         self._choose_places()
         self._saved = None
-        self._bucket = self._bucket or max(1, self._places // BUCKETS)
+        self._bucket = self._bucket or max(1, self._files.places // BUCKETS)
         return self._bucket
 
     def between(self, start: int, stop: int, sample_bytes: int) -> Iterator[Partition]:
@@ -178,7 +178,7 @@ class Scatter:
             stop: The place after the last.
             sample_bytes: Bytes of a sample as it will be stored, so that no partition takes more than its share.
         """
-        grain = self._bucket or self._places
+        grain = self._bucket or self._files.places
         step = max(1, self._share // (sample_bytes + 12) // grain) * grain
         first = start
         while first < stop:
@@ -190,11 +190,11 @@ class Scatter:
         """Return what is needed to go on from the files but for the sheaves, fit for JSON; `save` comes before."""
         encodings = [[e.dtype.str, e.logical_dtype.str, e.divisor] for e in self._encodings]
         return {
-            "places": self._places,
+            "places": self._files.places,
             "bucket": self._bucket,
             "sample_shape": list(self._sample_shape),
             "encodings": encodings,
-            "sizes": {str(number): size for number, size in self._sizes.items()},
+            "sizes": {str(number): size for number, size in self._files.sizes.items()},
         }
 
     def go_on(self, state: Mapping[str, Any], sheaves: Sequence[Sheaf]) -> None:
@@ -204,10 +204,10 @@ class Scatter:
             state: What its `state` returned.
             sheaves: Its sheaves.
         """
-        self._places, self._bucket = state["places"], state.get("bucket", 0)
+        self._files.places, self._bucket = state["places"], state.get("bucket", 0)
         self._sample_shape = tuple(state["sample_shape"])
         self._encodings = [Encoding(np.dtype(s), np.dtype(v), divisor) for s, v, divisor in state["encodings"]]
-        self._sizes = {int(number): size for number, size in state["sizes"].items()}
+        self._files.sizes = {int(number): size for number, size in state["sizes"].items()}
         self.sheaves = list(sheaves)
         self._saved = None
 
@@ -224,79 +224,26 @@ class Scatter:
             ResumeError: A file is missing, or what it says of its samples is not what was written.
         """
         self.go_on(state, sheaves)
-        for number, size in self._sizes.items():
-            path = self._path(number)
-            if not path.exists() or path.stat().st_size < size:
-                raise damaged(path)
-            with open(path, "r+b") as file:
-                file.truncate(size)
-            yield from places_in(path, self._kind, size)
+        yield from self._files.restore(self._kind)
         for sheaf in self.sheaves:
             yield from places_in(self._folder / sheaf.name, kind_of_sheaves(self._form), sheaf.size)
 
-    def _write(self, number: int, pieces: list[Piece]) -> None:
-        """Append pieces of one encoding to the partition files, each piece's samples where they belong."""
-        positions = np.concatenate([piece.positions for piece in pieces])
-        order = np.argsort(positions, kind="stable")
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        stored = self._sorted(len(order), self._encodings[number].dtype)
-        begin = 0
-        for piece in pieces:
-            end = begin + len(piece.positions)
-            stored[rank[begin:end]] = piece.stored
-            begin = end
-        stamps = np.concatenate([piece.stamps for piece in pieces])[order]
-        positions = positions[order]
-        partition = positions // self._places
-        parts, firsts = (array.tolist() for array in np.unique(partition, return_index=True))
-        for part, first, last in zip(parts, firsts, [*firsts[1:], len(order)], strict=True):
-            self._append(part, number, positions[first:last], stamps[first:last], stored[first:last])
-
-    def _sorted(self, samples: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-        """Return room to put samples in order, each time the same: fresh memory costs as much as what is done in it."""
-        values = samples * math.prod(self._sample_shape)
-        if len(self._room) < values * dtype.itemsize:
-            self._room = np.empty(values * dtype.itemsize, np.uint8)
-        room = self._room[: values * dtype.itemsize].view(dtype)
-        return room.reshape(samples, *self._sample_shape)
-
-    def _append(
-        self,
-        part: int,
-        number: int,
-        positions: npt.NDArray[np.int64],
-        stamps: npt.NDArray[np.uint32],
-        stored: npt.NDArray[Any],
-    ) -> None:
-        begin = self._sizes.get(part, 0)
-        with open(self._path(part), "ab") as file:
-            # A run that failed here, or was killed, and goes on must not leave half a piece in the middle.
-            file.truncate(begin)
-            size = put_piece(file, number, positions, stamps, stored)
-        # Once it is closed, as a full disk may say so only then; `tell` would still count what was cut off.
-        self._sizes[part] = begin + size
-
     def _read(self, number: int, held: list[Piece]) -> Iterator[Piece]:
         """Yield the pieces of a partition: those in files, and those held in memory that have samples of it."""
-        start = number * self._places
-        yield from self._read_file(number)
-        yield from self._read_sheaves(start, min(start + self._places, self._length))
+        start = number * self._files.places
+        yield from self._files.read(number, self._kind)
+        yield from self._read_sheaves(start, min(start + self._files.places, self._length))
         for piece in held:
-            if (piece.positions // self._places == number).any():
+            if (piece.positions // self._files.places == number).any():
                 yield piece
 
     def _read_between(self, start: int, stop: int, origin: int) -> Iterator[Piece]:
         """Yield the pieces in files that have samples of some places, with places counted from another than 0."""
-        for number in range(start // self._places, (stop - 1) // self._places + 1):
-            for piece in self._read_file(number):
+        for number in range(start // self._files.places, (stop - 1) // self._files.places + 1):
+            for piece in self._files.read(number, self._kind):
                 yield replace(piece, positions=piece.positions - origin)
         for piece in self._read_sheaves(start, stop):
             yield replace(piece, positions=piece.positions - origin)
-
-    def _read_file(self, number: int) -> Iterator[Piece]:
-        if number in self._sizes:
-            yield from pieces_in(self._path(number), self._kind, 0, self._sizes[number])
 
     def _read_sheaves(self, start: int, stop: int) -> Iterator[Piece]:
         for sheaf in self.sheaves:
@@ -309,9 +256,6 @@ class Scatter:
     @property
     def _form(self) -> Form:
         return self._sample_shape, self._encodings[0].logical_dtype.str
-
-    def _path(self, number: int) -> Path:
-        return self._folder / f"{number:06d}"
 
 
 def _emptied(pieces: list[Piece]) -> Iterator[Piece]:

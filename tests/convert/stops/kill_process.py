@@ -20,12 +20,12 @@ import sys
 import traceback
 
 import seekless
-from seekless.convert import journal, scatter
+from seekless.convert import journal, partitions
 from seekless.store import hdf5_writer, npy_writer, verify
 
 STEPS = [
     *((journal.Journal, name) for name in ("write", "append_labels")),
-    (scatter.Scatter, "_write"),
+    (partitions.PartitionFiles, "write"),
     *((os, name) for name in ("replace", "rename", "unlink", "rmdir", "mkdir", "link")),
     *((writer, "_finish") for writer in (hdf5_writer.HDF5Writer, npy_writer.NPYWriter)),
     (hdf5_writer, "seal"),
