@@ -10,7 +10,7 @@ from seekless.errors import OptionError
 from seekless.loader.order import SHUFFLES
 from seekless.loader.reading import check_reader
 from seekless.store.blocks import VERIFY
-from seekless.store.store import Split
+from seekless.store.splits import Split
 
 __all__ = ["WINDOW_BYTES", "BatchOptions", "is_float"]
 

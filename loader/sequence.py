@@ -16,7 +16,8 @@ from seekless.loader.options import WINDOW_BYTES, BatchOptions
 from seekless.loader.passes import Place
 from seekless.loader.state import State
 from seekless.loader.targets import class_weights
-from seekless.store.store import Split, Store
+from seekless.store.splits import Split
+from seekless.store.store import Store
 from seekless.store.store import open as open_store
 
 __all__ = ["StoreSequence"]

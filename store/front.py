@@ -1,6 +1,6 @@
 """What lies at the front of an object that is reached by URL, as an open file: read by few requests, and kept.
 
-All that a store says of itself lies there, and all of it is read when a store is opened; HDF5 asks for it in pieces.
+All that a store says of itself lies there, and all of it is read when a store is opened; HDF5 reads it in a copy.
 """
 
 import io

@@ -19,17 +19,15 @@ from seekless.store.held import HeldBlocks
 from seekless.store.inputs import as_x, input_name
 from seekless.store.kinds import read_store as read
 from seekless.store.npy import DESCRIPTION
-from seekless.store.portions import Ranges, fraction_ranges, merged, part_of
+from seekless.store.portions import Ranges
 from seekless.store.schema import Header, boundaries
+from seekless.store.splits import Split, ranges_of
 from seekless.urls import is_remote, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Split", "Store", "open"]
-
-# The last are ranges of samples: (start, stop) pairs, ascending.
-Split = str | tuple[float, float] | Ranges | None
+__all__ = ["Store", "open"]
 
 
 class Store:
@@ -169,31 +167,7 @@ class Store:
         Raises:
             OptionError: The store records no parts, or the split is neither.
         """
-        if split is None:
-            return ((0, len(self)),)
-        if split in ("train", "test"):
-            if not self.header.boundaries:
-                raise OptionError(
-                    f"split={split!r}: found no recorded parts in {self.path}, expected a store converted with "
-                    "--test-fraction; or give fractions, such as split=(0.0, 0.9)"
-                )
-            return part_of(self.header, str(split))
-        if isinstance(split, tuple) and split and isinstance(split[0], tuple):
-            return self._as_given(split)
-        if isinstance(split, tuple) and len(split) == 2:
-            begin, end = split
-            if 0 <= begin <= end <= 1:  # type: ignore[operator]  # pairs of samples were told apart before
-                return fraction_ranges(self.header, begin, end)  # type: ignore[arg-type]
-        raise OptionError(f"split: found {split!r}, expected 'train', 'test' or two fractions such as (0.0, 0.9)")
-
-    def _as_given(self, split: tuple[Any, ...]) -> Ranges:
-        edges = [edge for pair in split for edge in pair]
-        pairs = all(len(pair) == 2 for pair in split)
-        if not pairs or edges != sorted(edges) or not 0 <= edges[0] <= edges[-1] <= len(self):
-            raise OptionError(
-                f"split: found {split!r}, expected ascending (start, stop) pairs of samples from 0 to {len(self)}"
-            )
-        return merged((operator.index(start), operator.index(stop)) for start, stop in split)
+        return ranges_of(self.header, split, self.path)
 
     def read(self, name: str, start: int, stop: int) -> npt.NDArray[Any]:
         """Read stored values of one field.

@@ -16,7 +16,8 @@ from seekless.loader.files import FileSequence
 from seekless.loader.options import WINDOW_BYTES
 from seekless.loader.sequence import StoreSequence
 from seekless.store.schema import nearest
-from seekless.store.store import Split, Store
+from seekless.store.splits import Split
+from seekless.store.store import Store
 from seekless.store.store import open as open_store
 from seekless.train.blocks import draw_parts
 from seekless.train.options import Options
