@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seekless.convert.dask_cluster import Cluster
-from seekless.convert.dask_tasks import ReadAnswer, ReadPlan, ReadTask, keep, read_runs, without_samples
+from seekless.convert.dask_read_tasks import ReadAnswer, ReadPlan, ReadTask, keep, read_runs, without_samples
 from seekless.convert.server import undisturbed
 from seekless.convert.sheaves import Binder
 from seekless.convert.space import check_space_early

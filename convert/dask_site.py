@@ -1,5 +1,6 @@
 """Where a cluster does the work of a conversion: what each of its processes has to see there, and whether it does."""
 
+import pickle
 import socket
 import time
 import uuid
@@ -12,7 +13,7 @@ from typing import Any
 from seekless.errors import ConvertError
 from seekless.source.place import stamp_of
 
-__all__ = ["PACKAGES", "Site", "Working", "is_busy", "look", "versions_here"]
+__all__ = ["PACKAGES", "Site", "Task", "Working", "is_busy", "look", "plan_in", "versions_here"]
 
 # What the bytes of a store depend on.
 PACKAGES = ("seekless", "numpy", "h5py", "pillow", "blosc2", "lz4", "zstandard")
@@ -138,3 +139,27 @@ class Working:
 
             get_worker().log_event(self._site.topic, [*self._what, *self._done])
             self._at = now
+
+
+@dataclass(frozen=True)
+class Task:
+    """A part of the work.
+
+    Attributes:
+        number: The task's.
+        plan: The name of the file that says what all tasks of the pass share.
+    """
+
+    number: int
+    plan: str
+
+
+@lru_cache(maxsize=2)
+def plan_in(file: Path) -> Any:
+    """Return what all tasks of a pass share.
+
+    Args:
+        file: Where it is.
+    """
+    with open(file, "rb") as plan:
+        return pickle.load(plan)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from seekless.convert.commit import remove
 from seekless.convert.dask_cluster import Cluster
 from seekless.convert.dask_read import TASKS, Tally
-from seekless.convert.dask_tasks import BlocksTask, GatherPlan, Made, ShardTask, make_blocks, make_shard
+from seekless.convert.dask_write_tasks import BlocksTask, GatherPlan, Made, ShardTask, make_blocks, make_shard
 from seekless.convert.gather import Part, gather
 from seekless.convert.passing import Passing
 from seekless.convert.pieces import damaged
