@@ -19,7 +19,7 @@ from seekless.loader.options import BatchOptions
 from seekless.loader.order import Order, Sizes, Steps
 from seekless.loader.orders import Orders
 from seekless.loader.others import OtherInput
-from seekless.loader.reading import check_place, reading
+from seekless.loader.reading import Reading
 from seekless.loader.scale import one_hot
 from seekless.loader.slabs import slab_steps
 from seekless.loader.targets import Targets
@@ -63,8 +63,9 @@ class BatchMaker:
         ranges = store.ranges(options.split)
         if options.one_hot and store.header.target_kind != "class":
             raise OptionError(f"one_hot: found targets that are no classes in {store.path}, expected classes")
-        self._x = BlockReader(store.tables[largest], verify=options.verify)
-        check_place(options.reader, self._x.table.paths)
+        table, length = store.tables[largest], sum(stop - start for start, stop in ranges)
+        self._reading = Reading(options.reader, table.paths, table.stored_bytes * length // max(1, len(store)))
+        self._x = BlockReader(table, verify=options.verify, direct=self._reading.direct)
         self._others = [OtherInput(BlockReader(store.tables[n], verify=options.verify), options.dtype) for n in others]
         window = max(1, options.window_bytes // header.sample_bytes)
         # Each input of a unit costs a seek of its own.
@@ -103,7 +104,7 @@ class BatchMaker:
     @property
     def reader(self) -> str:
         """How blocks are read, and why, in words."""
-        return reading(self.options.reader, self._x.table.paths)
+        return str(self._reading)
 
     @property
     def steps(self) -> int:

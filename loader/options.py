@@ -47,8 +47,8 @@ class BatchOptions:
             `one_hot`; y is None without targets; x of several inputs is a dictionary by name. rng is a
             `numpy.random.Generator` that follows from seed, epoch and step alone. Shapes and dtypes may change, and x
             and y may become dictionaries of arrays; all keep equal lengths.
-        reader: "auto" or "pread": by what blocks are read. Both read by pread; "auto" also says what disk it found, and
-            reads what is reached by URL by ranges.
+        reader: By what blocks are read: "pread", through the page cache; "direct", past it; or "auto", which reads past
+            it where an epoch is more than twice the memory that is left, and what is reached by URL by ranges.
         verify: When a block of x is compared with its checksum: "first-epoch", when it is first read and after its file
             changed; "always", each time it is read; "never", where a file that changed is an error.
         cache_bytes: Decoded bytes of x that stay in memory over the epochs at most; no batch depends on it. None keeps

@@ -1,9 +1,10 @@
 """By what blocks are read, and what is known of the disk they lie on.
 
-Blocks are read by plain `pread`, whatever the disk, but for those that are reached by URL. A memory map was measured
-against it where all of a file was in the page cache, and an epoch took as long or longer; and a file that is cut short,
-or a sector that cannot be read, ends the whole process under a map instead of raising an error, though its size is
-checked right before (docs/loading.md).
+Blocks are read by plain `pread`, whatever the disk, but for those that are reached by URL; and past the page cache,
+"direct", where an epoch is so much larger than memory that nothing would be found there again. A memory map was
+measured against `pread` where all of a file was in the page cache, and an epoch took as long or longer; and a file that
+is cut short, or a sector that cannot be read, ends the whole process under a map instead of raising an error, though
+its size is checked right before (docs/loading.md).
 """
 
 import os
@@ -13,17 +14,22 @@ from pathlib import Path
 import numpy as np
 
 from seekless.errors import OptionError
+from seekless.loader.memory import memory_left
+from seekless.store.direct_blocks import can_read_directly
 from seekless.store.disk import disk_of
 from seekless.store.objects import IN_FLIGHT_BYTES, REQUEST_BYTES, threads_for
 from seekless.urls import is_remote
 
-__all__ = ["READERS", "check_place", "check_reader", "reading"]
+__all__ = ["READERS", "Reading", "check_reader"]
 
-READERS = ("auto", "pread")
+READERS = ("auto", "pread", "direct")
 
 MOUNTS = Path("/proc/self/mountinfo")
 # Of these the files lie on another machine.
 NETWORKS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "gpfs", "beegfs", "glusterfs", "9p")
+# Of an epoch so many times as large as the memory that is left, an eighth at most would be found in the page cache: a
+# block is found if what was read since it was is less than that memory, and two epochs' orders are independent.
+TIMES_MEMORY = 2
 # Places of a file that are asked whether they are in the page cache.
 PROBES = 64
 
@@ -32,53 +38,76 @@ def check_reader(reader: str) -> None:
     """Refuse what no reader is called.
 
     Args:
-        reader: "auto" or "pread".
+        reader: "auto", "pread" or "direct".
 
     Raises:
-        OptionError: It is neither.
+        OptionError: It is none of these.
     """
     if reader == "map":
         raise OptionError(
-            "reader: found 'map', expected 'auto' or 'pread': a file that is cut short while it is read would end the "
-            "process under a memory map, and no store was read faster by one"
+            "reader: found 'map', expected 'auto', 'pread' or 'direct': a file that is cut short while it is read "
+            "would end the process under a memory map, and no store was read faster by one"
         )
     if reader not in READERS:
         raise OptionError(f"reader: found {reader!r}, expected one of {', '.join(READERS)}")
 
 
-def check_place(reader: str, paths: Sequence[Path]) -> None:
-    """Refuse a reader that cannot read a store's files.
+class Reading:
+    """By what the blocks of a field are read.
+
+    Attributes:
+        direct: Whether past the page cache.
 
     Args:
-        reader: "auto" or "pread".
-        paths: The files.
+        reader: "auto", "pread" or "direct".
+        paths: The files; the first tells of their disk.
+        nbytes: Stored bytes of an epoch.
 
     Raises:
-        OptionError: They are reached by URL, and it is "pread".
+        OptionError: The reader cannot read these files.
     """
-    if reader == "pread" and paths and is_remote(paths[0]):
-        raise OptionError(f"reader: found 'pread' for {paths[0]}, which is reached by URL, expected 'auto'")
 
+    def __init__(self, reader: str, paths: Sequence[Path], nbytes: int) -> None:
+        self._reader = reader
+        self._paths = list(paths)
+        self._remote = bool(paths) and is_remote(paths[0])
+        self._why = ""
+        if reader != "auto" and self._remote:
+            raise OptionError(f"reader: found {reader!r} for {paths[0]}, which is reached by URL, expected 'auto'")
+        if reader == "direct" and paths and not can_read_directly(paths[0]):
+            raise OptionError(
+                f"reader: found 'direct' for {paths[0]}, whose file system, or this system, reads through the page "
+                "cache alone; expected 'auto' or 'pread'"
+            )
+        self.direct = reader == "direct" or (reader == "auto" and not self._remote and self._is_lost(nbytes))
 
-def reading(reader: str, paths: Sequence[Path]) -> str:
-    """Return by what files are read and why, in words.
+    def __str__(self) -> str:
+        paths = self._paths
+        if self._remote:
+            return (
+                f"remote: by {disk_of(paths[0]).name}, up to {IN_FLIGHT_BYTES >> 20} MiB asked for at a time, by "
+                f"{threads_for(paths[0])} requests of up to {REQUEST_BYTES >> 20} MiB; each block checked each time"
+            )
+        if self._reader != "auto":
+            return f"{self._reader}, as told"
+        if not paths:
+            return "pread"
+        if self.direct:
+            return f"direct, past the page cache: {self._why}; {_disk(paths[0])}"
+        share = cached_share(paths)
+        known = [_disk(paths[0]), *([] if share is None else [f"{share:.0%} in the page cache"])]
+        return f"pread: {'; '.join(known)}"
 
-    Args:
-        reader: "auto" or "pread".
-        paths: The files; the first tells of their disk.
-    """
-    if paths and is_remote(paths[0]):
-        return (
-            f"remote: by {disk_of(paths[0]).name}, up to {IN_FLIGHT_BYTES >> 20} MiB asked for at a time, by "
-            f"{threads_for(paths[0])} requests of up to {REQUEST_BYTES >> 20} MiB; each block checked each time"
-        )
-    if reader != "auto":
-        return f"{reader}, as told"
-    if not paths:
-        return "pread"
-    share = cached_share(paths)
-    known = [_disk(paths[0]), *([] if share is None else [f"{share:.0%} in the page cache"])]
-    return f"pread: {'; '.join(known)}"
+    def _is_lost(self, nbytes: int) -> bool:
+        """Return whether next to nothing of an epoch would be in the page cache when it is wanted again."""
+        left = memory_left()
+        if left is None or nbytes <= TIMES_MEMORY * left or not self._paths:
+            return False
+        self._why = f"{nbytes / 1e9:,.1f} GB an epoch, {left / 1e9:,.1f} GB of memory left"
+        try:  # of another disk than one of this machine nothing is known
+            return disk_of(self._paths[0]).spinning is not None and can_read_directly(self._paths[0])
+        except OSError:  # told when it is read
+            return False
 
 
 def _disk(path: Path) -> str:

@@ -48,8 +48,8 @@ class StoreSequence(keras.utils.PyDataset):  # type: ignore[misc]  # Keras ships
         drop_remainder: Leave out the samples that fill no whole batch; another lot each epoch if shuffled. "uneven"
             leaves out only those, fewer than ranks, by which a batch of one rank would be longer than that of another.
         transform: f(x, y, rng) that gives (x, y) again, after scaling; rng follows from seed, epoch and step alone.
-        reader: "auto" or "pread": by what blocks are read. Both read by pread; "auto" also says what disk it found, and
-            reads what is reached by URL by ranges.
+        reader: By what blocks are read: "pread", through the page cache; "direct", past it; or "auto", which reads past
+            it where an epoch is more than twice the memory that is left, and what is reached by URL by ranges.
         verify: When a block of x is compared with its checksum: "first-epoch", when it is first read and after its file
             changed; "always", each time it is read; "never", where a file that changed is an error.
         cache_bytes: Decoded bytes of x that stay in memory over the epochs at most; no batch depends on it. None keeps

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from seekless.errors import OptionError, StoreFormatError
 from seekless.store.codecs import codec_named
+from seekless.store.direct_blocks import DirectBlocks
 from seekless.store.local_blocks import LocalBlocks
 from seekless.store.remote_blocks import REPLACED, RemoteBlocks
 from seekless.store.runs import Span, is_plain
@@ -51,20 +52,21 @@ class BlockReader:
         table: The field's blocks.
         verify: When a block is compared with its checksum: "first-epoch", the first time it is read; "always"; or
             "never", where a file that changed after it was first read is an error.
+        direct: Whether files here are read past the page cache.
 
     Raises:
         OptionError: verify is none of these.
         MissingExtraError: The library of the field's codec is not installed.
     """
 
-    def __init__(self, table: BlockTable, *, verify: str = "first-epoch") -> None:
+    def __init__(self, table: BlockTable, *, verify: str = "first-epoch", direct: bool = False) -> None:
         if verify not in VERIFY:
             raise OptionError(f"verify: found {verify!r}, expected one of {', '.join(VERIFY)}")
         codec_named(table.field.codec)
         self.table = table
         self.verify = verify
         self._unchecked = np.full(len(table), verify != "never")
-        self._files: LocalBlocks | RemoteBlocks = LocalBlocks(table, RUNS_AHEAD + 1)
+        self._files: LocalBlocks | RemoteBlocks = (DirectBlocks if direct else LocalBlocks)(table, RUNS_AHEAD + 1)
         self._always = verify == "always"
         if table.marks:
             # What a connection gives is checked each time, which costs less than to ask whether it is still the same.

@@ -39,10 +39,12 @@ class Buffers:
         keep: How many pieces of memory that nobody holds are kept for the next array.
         least: Bytes of a piece at least, so that each fits all arrays up to this size. What is not written to costs
             nothing.
+        aligned: What the address of each is a multiple of.
     """
 
-    def __init__(self, keep: int, least: int = 0) -> None:
+    def __init__(self, keep: int, least: int = 0, aligned: int = ALIGNED) -> None:
         self._least = least
+        self._aligned = aligned
         self._free: deque[_Memory] = deque(maxlen=keep)
 
     def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -63,9 +65,9 @@ class Buffers:
             except IndexError:  # another thread took it
                 break
             # Not for something far smaller, for which new memory is cheap.
-            if wanted <= len(memory[0]) - ALIGNED <= max(2 * wanted, self._least, 1 << 16):
+            if wanted <= len(memory[0]) - self._aligned <= max(2 * wanted, self._least, 1 << 16):
                 return memory
             self._free.appendleft(memory)
-        fresh = np.empty(max(wanted, self._least) + ALIGNED, np.uint8)
+        fresh = np.empty(max(wanted, self._least) + self._aligned, np.uint8)
         start: int = fresh.__array_interface__["data"][0]
-        return fresh, start + -start % ALIGNED
+        return fresh, start + -start % self._aligned

@@ -3,7 +3,8 @@
 import itertools
 import os
 from collections.abc import Generator, Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class LocalBlocks:
         self._table = table
         self._stamps: dict[int, _Stamp] = {}  # of each file, as it was when it was last read
         self._keep = scratch
-        self._scratch = Buffers(scratch)
+        self.release()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_scratch": None}
@@ -67,10 +68,10 @@ class LocalBlocks:
         """
         table = self._table
         for number, of_file in itertools.groupby(spans, lambda span: int(table.file[span.block])):
-            with open(table.paths[number], "rb", buffering=0) as file:
+            with self._open(table.paths[number]) as file:
                 self._notice(number, os.fstat(file.fileno()), changed)
                 for run in runs_of(table, of_file, most):
-                    yield run, self._read_run(file.fileno(), run)
+                    yield run, self._read_run(file, run)
                 if self._notice(number, os.fstat(file.fileno()), changed):
                     meanwhile.append(number)
 
@@ -98,14 +99,17 @@ class LocalBlocks:
         self._stamps[number] = stamp
         return True
 
-    def _read_run(self, descriptor: int, run: list[Span]) -> list[memoryview]:
+    def _open(self, path: Path) -> BinaryIO:
+        return open(path, "rb", buffering=0)
+
+    def _read_run(self, file: BinaryIO, run: list[Span]) -> list[memoryview]:
         """Read blocks that lie behind each other by one call, each straight to its place if it is whole and plain."""
         table = self._table
         sizes = [0 if is_plain(table, span) else int(table.nbytes[span.block]) for span in run]
         scratch = self._scratch.empty((sum(sizes),), np.uint8).data if any(sizes) else memoryview(b"")
         buffers: list[memoryview] = []
         places: list[memoryview] = []
-        (start, end), at = extent(table, run), int(table.offset[run[0].block])
+        start = at = int(table.offset[run[0].block])
         for span, size in zip(run, sizes, strict=True):
             offset = int(table.offset[span.block])
             if offset > at:
@@ -116,13 +120,18 @@ class LocalBlocks:
             places.append(stored)
             at = offset + int(table.nbytes[span.block])
         try:
-            got = fill(descriptor, buffers, start)
+            got = fill(file.fileno(), buffers, start)
         except ReadError as error:
             name = table.named(block_at(table, run, start + error.got))
             raise OSError(error.reason.errno, f"{name} cannot be read: {error.reason.strerror}") from error
-        if start + got < end:
-            raise StoreFormatError(
-                f"{table.named(block_at(table, run, start + got))}: found the end of the file at byte {start + got}, "
-                f"expected {end} bytes or more; the file was cut short after it was opened"
-            )
+        self._check_end(run, start + got)
         return places
+
+    def _check_end(self, run: list[Span], stop: int) -> None:
+        """Refuse what of a run was read if the file ended before it was whole."""
+        table, (_, end) = self._table, extent(self._table, run)
+        if stop < end:
+            raise StoreFormatError(
+                f"{table.named(block_at(table, run, stop))}: found the end of the file at byte {stop}, expected {end} "
+                "bytes or more; the file was cut short after it was opened"
+            )

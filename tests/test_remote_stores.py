@@ -208,7 +208,7 @@ def test_how_it_is_read_is_said_and_pread_refused(up):
     )
     with pytest.raises(OptionError, match=r"reader: found 'pread' for memory://.*, which is reached by URL, expected"):
         seekless.StoreSequence(str(up / "plain.h5"), 16, reader="pread")
-    with pytest.raises(OptionError, match="reader: found 'map', expected 'auto' or 'pread'"):
+    with pytest.raises(OptionError, match="reader: found 'map', expected 'auto', 'pread' or 'direct'"):
         seekless.StoreSequence(str(up / "plain.h5"), 16, reader="map")
 
 

@@ -17,6 +17,7 @@ from seekless.loader import targets as targets_module
 from seekless.loader.batches import BatchMaker
 from seekless.loader.options import BatchOptions
 from seekless.loader.order import samples
+from seekless.store.direct_blocks import can_read_directly
 
 
 def maker(store, batch_size=32, **options) -> BatchMaker:
@@ -53,6 +54,23 @@ def test_an_epoch_holds_every_file_once_with_its_own_target(tiny_csv, tiny_store
         assert tiny_csv.labels[numbers].tolist() == y.tolist()
         found += numbers
     assert sorted(found) == list(range(len(file_of)))
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_past_the_page_cache_come_the_same_batches(tmp_path, codec):
+    x = np.random.default_rng(0).integers(0, 3, (300, 40, 40), dtype=np.uint8)
+    seekless.write(tmp_path / "a.h5", x, np.arange(300), compression=codec, block_bytes=20_000)
+    store = seekless.open(tmp_path / "a.h5")
+    if not can_read_directly(store.path):
+        pytest.skip("files here can only be read through the page cache")
+    for window in (40_000, 1 << 28):
+        epochs = [
+            [*maker(store, 32, window_bytes=window, reader=reader).epoch(epoch)]
+            for epoch in range(2)
+            for reader in ("pread", "direct")
+        ]
+        assert equal(epochs[0], epochs[1])
+        assert equal(epochs[2], epochs[3])
 
 
 def test_batches_follow_the_order_of_the_epoch(tiny_store):
@@ -297,7 +315,7 @@ WRONG = {
     "split": ({"split": "val"}, "split: found 'val', expected 'train', 'test' or two fractions"),
     "no such part": ({"split": "test"}, "split='test': found no recorded parts in .*data.h5"),
     "verify": ({"verify": "daily"}, "verify: found 'daily', expected one of first-epoch, always, never"),
-    "map": ({"reader": "map"}, "reader: found 'map', expected 'auto' or 'pread': a file that is cut short while it is"),
+    "map": ({"reader": "map"}, "reader: found 'map', expected 'auto', 'pread' or 'direct': a file that is cut"),
     "reader": ({"reader": "mmap"}, "reader: found 'mmap', expected one of auto, pread"),
     "cache": ({"cache_bytes": -1}, "cache_bytes: found -1, expected 0 or more, or None"),
     "unknown": ({"shufle": False}, "batches: .*unexpected keyword argument 'shufle'"),

@@ -5,11 +5,16 @@ import os
 
 import pytest
 
+from seekless.errors import OptionError
 from seekless.loader import reading as module
-from seekless.loader.reading import cached_share, file_system, reading
+from seekless.loader.reading import Reading, cached_share, file_system
 from seekless.store.disk import Disk
 
 NOWAIT = pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="only Linux tells what is in the page cache")
+
+
+def reading(reader, paths, nbytes=1):
+    return str(Reading(reader, paths, nbytes))
 
 
 @pytest.fixture
@@ -37,7 +42,51 @@ def test_the_disk_is_told(monkeypatch, path, disk, said):
 
 def test_what_was_told_is_said(path):
     assert reading("pread", [path]) == "pread, as told"
+    assert not Reading("pread", [path], 1 << 62).direct
     assert reading("auto", []) == "pread"
+
+
+@pytest.fixture
+def far_less(monkeypatch):
+    """A machine with 100 MB of memory left, whose files can be read past the page cache."""
+    monkeypatch.setattr(module, "memory_left", lambda: 100_000_000)
+    monkeypatch.setattr(module, "can_read_directly", os.path.exists)
+    monkeypatch.setattr(module, "disk_of", lambda path: Disk("sda", True))
+
+
+@pytest.mark.usefixtures("far_less")
+def test_what_is_far_larger_than_memory_is_read_past_the_page_cache(path):
+    found = Reading("auto", [path], 200_000_001)
+    assert found.direct
+    said = "direct, past the page cache: 0.2 GB an epoch, 0.1 GB of memory left; sda says it is a spinning disk"
+    assert str(found) == said
+    assert not Reading("auto", [path], 200_000_000).direct
+
+
+@pytest.mark.usefixtures("far_less")
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [("memory_left", None), ("can_read_directly", False), ("disk_of", Disk("", None))],
+    ids=["memory unknown", "refused", "disk unknown"],
+)
+def test_what_is_not_known_to_gain_is_read_through_it(monkeypatch, path, name, answer):
+    monkeypatch.setattr(module, name, lambda *_: answer)
+    assert not Reading("auto", [path], 200_000_001).direct
+
+
+@pytest.mark.usefixtures("far_less")
+def test_a_large_file_that_went_away_is_no_error_here(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "disk_of", os.stat)
+    assert not Reading("auto", [tmp_path / "gone"], 200_000_001).direct
+
+
+def test_direct_as_told(monkeypatch, path):
+    monkeypatch.setattr(module, "can_read_directly", lambda path: True)
+    found = Reading("direct", [path], 1)
+    assert (found.direct, str(found)) == (True, "direct, as told")
+    monkeypatch.setattr(module, "can_read_directly", lambda path: False)
+    with pytest.raises(OptionError, match=r"reader: found 'direct' for .*data\.h5, whose file system, or this system"):
+        Reading("direct", [path], 1)
 
 
 def test_a_file_that_went_away_is_no_error_here(tmp_path):

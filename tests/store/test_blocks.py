@@ -49,7 +49,7 @@ def cases(draw):
     ends = st.integers(0, length)
     ranges = draw(st.lists(st.tuples(ends, ends).map(lambda pair: (min(pair), max(pair))), max_size=6))
     ranges = sorted(ranges) if draw(st.booleans()) else ranges
-    return length, block, shape, ranges, draw(st.sampled_from([1, 30, 1 << 24]))
+    return length, block, shape, ranges, draw(st.sampled_from([1, 30, 1 << 24])), draw(st.booleans())
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +63,12 @@ def pool():
     max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_ranges_come_one_behind_the_other(write_store, pool, case):
-    length, block, shape, ranges, longest = case
+    length, block, shape, ranges, longest, direct = case
     x = np.arange(length * int(np.prod(shape)), dtype=np.int32).reshape(length, *shape)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks_module, "MAX_READ_BYTES", longest)
         write_store(Path(folder) / "a.h5", {"x": x}, {"x": block})
-        reader = BlockReader(read_hdf5(Path(folder) / "a.h5")[1]["x"])
+        reader = BlockReader(read_hdf5(Path(folder) / "a.h5")[1]["x"], direct=direct)
         expected = np.concatenate([x[:0], *[x[start:stop] for start, stop in ranges]])
         given = np.ones_like(expected)
         for out, threads in ((None, None), (given, None), (None, pool)):  # checked, and then not again

@@ -1,0 +1,129 @@
+"""Reading past the page cache gives the same samples and the same errors."""
+
+import errno
+import os
+import pickle
+
+import pytest
+
+from seekless.errors import StoreFormatError
+from seekless.store import direct_blocks as module
+from seekless.store import reading as reading_module
+from seekless.store.blocks import BlockReader
+from seekless.store.direct_blocks import can_read_directly
+from seekless.store.shards import read_hdf5
+
+
+@pytest.fixture
+def table(made):
+    if not can_read_directly(made):
+        pytest.skip("files here can only be read through the page cache")
+    return read_hdf5(made)[1]["x"]
+
+
+@pytest.fixture
+def direct(table):
+    return BlockReader(table, direct=True)
+
+
+def note_reads(monkeypatch):
+    found, preadv = [], os.preadv
+
+    def noted(descriptor, buffers, offset):
+        found.append((offset, sum(map(len, buffers))))
+        return preadv(descriptor, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", noted)
+    return found
+
+
+def test_whole_pages_are_read_and_no_more(monkeypatch, table, direct, digits):
+    begin, found = int(table.offset[0]), note_reads(monkeypatch)
+    assert (direct.read([(0, 1), (9, 11)]) == digits["x"][[0, 9, 10]]).all()
+    assert [(offset - begin, count) for offset, count in found] == [(0, 4096), (3 * 4096, 4096)]
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="only Linux tells what is in the page cache")
+def test_nothing_is_left_in_the_page_cache(made, table, direct, digits):
+    with open(made, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        assert (direct.read([(0, 11)]) == digits["x"]).all()
+        for block in range(4):
+            with pytest.raises(BlockingIOError):
+                os.preadv(file.fileno(), [bytearray(1)], int(table.offset[block]), os.RWF_NOWAIT)
+
+
+def test_what_was_just_written_is_read(made, table, direct):
+    with open(made, "r+b") as file:
+        file.seek(int(table.offset[1]))
+        file.write(b"\xff")
+    with pytest.raises(StoreFormatError, match=r"made\.h5: block 1 of x is damaged"):
+        direct.read([(0, 11)])
+
+
+@pytest.mark.parametrize(("left", "block"), [(0, 0), (150_000, 0), (155_648 + 5, 1)])
+def test_a_file_cut_short_after_opening(made, direct, left, block):
+    os.truncate(made, left)
+    message = rf"made\.h5: block {block} of x: found the end of the file at byte \d+, expected 163858 bytes or more"
+    with pytest.raises(StoreFormatError, match=message):
+        direct.read([(0, 11)])
+
+
+def test_a_short_read_is_gone_on_with(monkeypatch, direct, digits):
+    preadv = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda file, buffers, offset: preadv(file, [buffers[0][:4096]], offset))
+    assert (direct.read([(0, 11)]) == digits["x"]).all()
+
+
+def test_a_block_that_the_disk_cannot_read_is_named(monkeypatch, table, direct):
+    bad, read = int(table.offset[2]) + 4, reading_module._read_at
+
+    def failing(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def failing_there(descriptor, buffers, offset):
+        return failing() if offset <= bad < offset + len(buffers[0]) else read(descriptor, buffers[:1], offset)
+
+    monkeypatch.setattr(module, "_fill_pages", failing)
+    monkeypatch.setattr(reading_module, "_read_at", failing_there)
+    with pytest.raises(OSError, match=r"made\.h5: block 2 of x cannot be read: Input/output error"):
+        direct.read([(0, 11)])
+
+
+def test_a_file_system_that_refuses_it_later_is_read_otherwise(monkeypatch, direct, digits):
+    def refused(*_):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(module, "_fill_pages", refused)
+    assert (direct.read([(0, 11)]) == digits["x"]).all()
+
+
+def test_one_that_refuses_it_is_read_otherwise(monkeypatch, made, table, digits):
+    real = os.open
+
+    def refused(path, flags, *rest, **options):
+        if flags & os.O_DIRECT:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real(path, flags, *rest, **options)
+
+    monkeypatch.setattr(os, "open", refused)
+    assert not can_read_directly(made)
+    assert (BlockReader(table, direct=True).read([(0, 11)]) == digits["x"]).all()
+
+
+def test_a_system_that_does_not_know_it(monkeypatch, made, table, digits):
+    monkeypatch.setattr(module, "_DIRECT", 0)
+    assert not can_read_directly(made)
+    assert (BlockReader(table, direct=True).read([(0, 11)]) == digits["x"]).all()
+
+
+def test_a_file_that_is_gone(made, direct):
+    made.unlink()
+    with pytest.raises(FileNotFoundError, match=r"made\.h5"):
+        direct.read([(0, 11)])
+
+
+def test_it_pickles(direct, digits):
+    direct.read([(0, 3)])
+    assert (pickle.loads(pickle.dumps(direct)).read([(0, 11)]) == digits["x"]).all()
