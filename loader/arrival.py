@@ -1,13 +1,31 @@
 """How much of the window on its way has come, so that batches can be spread over the time that it takes."""
 
+import math
 import threading
 
-__all__ = ["Arrival"]
+__all__ = ["Arrival", "share_awaited"]
 
 # Seconds that a batch is held back at most.
 HOLD = 0.45
-# What is used of a window may be ahead of what has come of the next by this share.
+# What is used of a window, by batches smaller than this share of it, may be so much ahead of what has come of the next.
 AHEAD = 1 / 8
+
+
+def share_awaited(used: float, wanted: float, ended: int) -> float:
+    """Return the share of the next window that is to be there before more of this one is used.
+
+    Of batches that are large beside a window, those that end in it come at even times until the next one is there,
+    which the first batch behind it waits for. That first one is the first to end in the next window, at once.
+
+    Args:
+        used: The share of this window that was used, 0 to 1.
+        wanted: The share that a batch takes.
+        ended: Batches that ended in this window.
+    """
+    if wanted < AHEAD:
+        return used + wanted - AHEAD
+    more = max(0.0, 1 - used - wanted) / wanted
+    return ended / (ended + 1 + math.floor(more + 1e-9))
 
 
 class Arrival:
@@ -45,16 +63,15 @@ class Arrival:
         """Note that nothing more will come."""
         self.begin(1 << 62, 1)
 
-    def wait(self, window: int, used: float, wanted: float) -> None:
-        """Wait until a window has come as far as the one before it was used, or for `HOLD` seconds.
+    def wait(self, window: int, share: float) -> None:
+        """Wait until a share of a window has come, or for `HOLD` seconds.
 
         Args:
             window: Its number.
-            used: The share of the one before that was used, 0 to 1.
-            wanted: The share that is to be used now. It may be ahead by itself, or by `AHEAD` if it is less.
+            share: 0 to 1; see `share_awaited`.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._has(window, min(used, used + wanted - AHEAD)), HOLD)
+            self._changed.wait_for(lambda: self._has(window, share), HOLD)
 
     def _has(self, window: int, share: float) -> bool:
         return self._window > window or (self._window == window and self._come >= share * self._total)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from seekless.loader.arrival import Arrival
+from seekless.loader.arrival import Arrival, share_awaited
 from seekless.loader.gather import Scaling, take
 from seekless.loader.transform import Batch
 from seekless.loader.windows import Window
@@ -39,6 +39,7 @@ class Cursor:
         self._number, self._last = numbers.start, numbers[-1]
         self._window: Window | None = None
         self._used = used
+        self._ended = 0  # batches that ended in this window
         self._arrival = arrival
         self._memory = memory
         self._scaling = scaling
@@ -50,13 +51,15 @@ class Cursor:
         while done < count:
             window = self._current()
             if self._number < self._last:
-                self._arrival.wait(self._number + 1, self._used / len(window), (count - done) / len(window))
+                share = share_awaited(self._used / len(window), (count - done) / len(window), self._ended)
+                self._arrival.wait(self._number + 1, share)
             if batch is None:
                 batch = self._empty(count, window)
             taken = slice(self._used, self._used + min(count - done, len(window) - self._used))
             self._put(window, taken, batch, done)
             done, self._used = done + taken.stop - taken.start, taken.stop
             del window
+        self._ended += 1
         return batch or ()
 
     def _current(self) -> Window:
@@ -66,6 +69,7 @@ class Cursor:
         if self._window is None:
             self._window = next(self._loaded)
             self._number = next(self._numbers)
+            self._ended = 0
         return self._window
 
     def _empty(self, count: int, window: Window) -> Batch:
