@@ -38,6 +38,12 @@ def test_a_known_permutation_stays_as_it_is():
     assert permutation(6, seed=5, epoch=1, stream=1).tolist() == [5, 3, 1, 4, 0, 2]
 
 
+@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 3).map(lambda high: high << 48), max_size=300))
+def test_words_are_sorted_as_numpy_would(values):
+    values = np.array(values, np.uint64)
+    assert draw._argsort(values).tolist() == np.argsort(values, kind="stable").tolist()
+
+
 def test_numbers_of_a_long_one_are_spread_evenly_and_apart_from_their_places():
     length = 10**9
     places = np.arange(200_000)
