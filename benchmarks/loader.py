@@ -49,7 +49,8 @@ def ask(what: str, *prefix: str, **options: Any) -> dict[str, Any]:
 
 def digits(data: Path | None, count: int, work: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield digits, uint8 (n, 28, 28), and their classes."""
-    x, y = drawn_digits(data, min(count, DRAWN), work)
+    with tempfile.TemporaryDirectory(dir=work) as folder:  # or what is left there would be in the way of the next
+        x, y = drawn_digits(data, min(count, DRAWN), Path(folder))
     x = np.rint(x * 255 if x.max() <= 1 else x).astype(np.uint8).reshape(-1, 28, 28)
     random = np.random.default_rng(0)
     for start in range(0, count, TOGETHER):
