@@ -64,7 +64,10 @@ class BatchMaker:
         if options.one_hot and store.header.target_kind != "class":
             raise OptionError(f"one_hot: found targets that are no classes in {store.path}, expected classes")
         table, length = store.tables[largest], sum(stop - start for start, stop in ranges)
-        self._reading = Reading(options.reader, table.paths, table.stored_bytes * length // max(1, len(store)))
+        # "batch" and "full" read a store again for each window, and may find much of it in the page cache.
+        once = options.shuffle in ("window", False)
+        epoch_bytes = table.stored_bytes * length // max(1, len(store)) if once else 0
+        self._reading = Reading(options.reader, table.paths, epoch_bytes)
         self._x = BlockReader(table, verify=options.verify, direct=self._reading.direct)
         self._others = [OtherInput(BlockReader(store.tables[n], verify=options.verify), options.dtype) for n in others]
         window = max(1, options.window_bytes // header.sample_bytes)

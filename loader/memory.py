@@ -14,8 +14,8 @@ def memory_left() -> int | None:
     """Return bytes that files may take in memory, those that are there now among them; None where no system tells.
 
     Linux says what is available (`MemAvailable` of proc_meminfo(5)). A group that has a limit, as containers have and
-    batch systems give, counts the files that its processes read: of version 2 of control groups by `memory.max`, of
-    version 1 by `memory.limit_in_bytes`.
+    batch systems give, counts the files that its processes read: of version 2 of control groups by `memory.max`
+    and `memory.high`, of version 1 by `memory.limit_in_bytes`.
     """
     found = [_of_machine(), *map(_of_group, _groups())]
     known = [left for left in found if left is not None]
@@ -46,18 +46,23 @@ def _groups() -> Iterator[tuple[Path, bool]]:
 
 def _of_group(place: tuple[Path, bool]) -> int | None:
     group, new = place
-    names = (
-        ("memory.max", "memory.current", "file") if new else ("memory.limit_in_bytes", "memory.usage_in_bytes", "cache")
-    )
-    try:
-        limit, used = ((group / name).read_text().strip() for name in names[:2])
-    except OSError:
-        return None
-    if limit == "max":
+    limits = [_bytes(group / name) for name in (("memory.max", "memory.high") if new else ("memory.limit_in_bytes",))]
+    known = [limit for limit in limits if limit is not None]
+    used = _bytes(group / ("memory.current" if new else "memory.usage_in_bytes"))
+    if not known or used is None:
         return None
     counts = _numbers(group / "memory.stat")
-    files = counts.get(f"total_{names[2]}", counts.get(names[2], 0))
-    return max(0, int(limit) - int(used) + files)
+    # What lies in shared memory counts as a file, but cannot make room.
+    files, shared = (counts.get(f"total_{name}", counts.get(name, 0)) for name in ("file" if new else "cache", "shmem"))
+    return max(0, min(known) - used + files - shared)
+
+
+def _bytes(path: Path) -> int | None:
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return None
+    return None if text == "max" else int(text)
 
 
 def _numbers(path: Path) -> dict[str, int]:

@@ -61,7 +61,7 @@ class Reading:
     Args:
         reader: "auto", "pread" or "direct".
         paths: The files; the first tells of their disk.
-        nbytes: Stored bytes of an epoch.
+        nbytes: Stored bytes of an epoch that reads each block once; 0 for another.
 
     Raises:
         OptionError: The reader cannot read these files.

@@ -10,6 +10,11 @@ from typing import BinaryIO
 
 import numpy as np
 
+try:
+    import fcntl
+except ImportError:  # pragma: no cover (Windows)
+    fcntl = None  # type: ignore[assignment]
+
 from seekless.store.buffers import Buffers
 from seekless.store.local_blocks import LocalBlocks
 from seekless.store.runs import Span, extent
@@ -17,7 +22,7 @@ from seekless.store.schema import ALIGNMENT
 
 __all__ = ["DirectBlocks", "can_read_directly"]
 
-_DIRECT = getattr(os, "O_DIRECT", 0)
+_DIRECT = getattr(os, "O_DIRECT", 0) if fcntl is not None else 0
 
 
 def can_read_directly(path: Path) -> bool:
@@ -60,23 +65,34 @@ class DirectBlocks(LocalBlocks):
         return open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | _DIRECT))
 
     def _read_run(self, file: BinaryIO, run: list[Span]) -> list[memoryview]:
+        if not _is_direct(file):
+            return super()._read_run(file, run)
         table = self._table
         start, end = extent(table, run)
         begin = start - start % ALIGNMENT
         memory = self._scratch.empty((end - begin + -(end - begin) % ALIGNMENT,), np.uint8).data
         try:
-            got = _fill_pages(file.fileno(), memory, begin)
+            whole = begin + _fill_pages(file.fileno(), memory, begin) >= end
         except OSError:
-            # The same without, which succeeds, or tells at which byte the disk fails.
-            with super()._open(Path(file.name)) as plain:
-                return super()._read_run(plain, run)
-        self._check_end(run, begin + got)
+            whole = False
+        if not whole:
+            # Through the page cache it succeeds, or tells at which byte the disk fails or the file ends.
+            _set_plain(file)
+            return super()._read_run(file, run)
         offsets = [int(table.offset[span.block]) - begin for span in run]
         return [memory[at : at + int(table.nbytes[span.block])] for at, span in zip(offsets, run, strict=True)]
 
 
+def _is_direct(file: BinaryIO) -> bool:
+    return bool(_DIRECT and fcntl.fcntl(file.fileno(), fcntl.F_GETFL) & _DIRECT)
+
+
+def _set_plain(file: BinaryIO) -> None:
+    fcntl.fcntl(file.fileno(), fcntl.F_SETFL, fcntl.fcntl(file.fileno(), fcntl.F_GETFL) & ~_DIRECT)
+
+
 def _fill_pages(descriptor: int, memory: memoryview, offset: int) -> int:
-    """Read whole pages up to the end of the file; return how many bytes there were."""
+    """Read whole pages; return how many bytes there were: fewer where the file ends, or where no whole page came."""
     got = 0
     while got < len(memory):
         count = os.preadv(descriptor, [memory[got:]], offset + got)

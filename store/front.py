@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, TypeVar, cast
 
 from seekless.errors import StoreError
@@ -28,9 +28,14 @@ __all__ = ["Front", "opened", "opened_ahead", "sizes_of"]
 
 Read = TypeVar("Read")
 
+
+class TemporaryError(StoreError):
+    """There is no room for a temporary file."""
+
+
 # Enough for a store of 3,000 blocks by the first request.
 FIRST_BYTES = 1 << 20
-# A front of 250,000 blocks. What is asked for beyond, as by a damaged address, is not kept.
+# A front of 250,000 blocks. What is read beyond, as by a damaged address, is not kept.
 MOST_BYTES = 64 << 20
 # Nor is more of an object its front, if its blocks are of 16 KiB or more: one takes 256 bytes.
 MOST_SHARE = 64
@@ -86,56 +91,57 @@ class Front(io.RawIOBase):
         self._at += len(data)
         return len(data)
 
-    def parse(self, read: Callable[[Path], tuple[Read, int]]) -> Read:
+    def parse(self, read: Callable[[Path], tuple[Read, int]], sure: type[Exception]) -> Read:
         """Have the front read by a program that opens files, from a sparse file of the object's size.
 
         Args:
             read: Given the file, returns what it holds, and how many bytes of the front that took.
+            sure: An error of `read` that more bytes would not mend.
 
         Returns:
             What it holds, once all those bytes are in the file.
 
         Raises:
             StoreError: The object cannot be read, or no file be written.
-            Exception: What `read` raises, also of more bytes than a front has.
+            Exception: What `read` raises, also of as many bytes as a front may have.
         """
         least = 1
         most = min(self.now.size, max(MOST_BYTES, self.now.size // MOST_SHARE))
-        with self._sparse() as copy:
-            while True:
-                self._keep(min(least, self.now.size))
-                have = len(self._data)
-                self._copy_to(copy)
-                try:
-                    found, least = read(Path(copy.name))
-                except Exception:
-                    if have >= most:
-                        raise
-                    least = 4 * have  # it may have met zeros behind them
-                else:
-                    if min(least, self.now.size) <= have:
-                        return found
+        while True:
+            self._keep(min(least, self.now.size))
+            have = len(self._data)
+            try:
+                with self._copied() as copy:
+                    found, least = read(copy)
+            except (sure, TemporaryError):
+                raise
+            except Exception:
+                if have >= most:
+                    raise
+                least = min(4 * have, most)  # it may have met zeros behind them
+            else:
+                if min(least, self.now.size) <= have:
+                    return found
 
     @contextmanager
-    def _sparse(self) -> Iterator[Any]:
+    def _copied(self) -> Iterator[Path]:
+        """Write what is kept to a file that is as long as the object; closed, as not all systems open one twice."""
         try:
-            copy = NamedTemporaryFile(prefix="seekless-")  # noqa: SIM115 (closed below)
+            folder = TemporaryDirectory(prefix="seekless-")
         except OSError as error:
             raise self._no_copy(error) from error
-        with copy:
+        with folder as name:
+            copy = Path(name) / "front"
+            try:
+                with open(copy, "wb") as file:
+                    file.write(self._data)
+                    file.truncate(self.now.size)
+            except OSError as error:
+                raise self._no_copy(error) from error
             yield copy
 
-    def _copy_to(self, copy: Any) -> None:
-        try:
-            copy.seek(0)
-            copy.write(self._data)
-            copy.truncate(self.now.size)
-            copy.flush()
-        except OSError as error:
-            raise self._no_copy(error) from error
-
     def _no_copy(self, error: OSError) -> StoreError:
-        return StoreError(
+        return TemporaryError(
             f"{self._path}: found no room for a copy of its first bytes ({error}), expected a folder for temporary "
             "files; make room there, or set TMPDIR"
         )

@@ -73,7 +73,7 @@ def read_opened(path: Path, raw: BinaryIO) -> HDF5File:
     try:
         if isinstance(raw, Front):
             # HDF5 could ask for bytes through Python; where none can be given, it crashes as the process ends.
-            header, tables, shards, rest, expected = raw.parse(lambda copy: _read_front(path, copy))
+            header, tables, shards, rest, expected = raw.parse(lambda copy: _read_front(path, copy), _OtherFormatError)
         else:
             header, tables, shards, rest, expected = _read_parts(path, path)
         _check_places(path, tables.values(), raw.seek(0, os.SEEK_END))
@@ -92,6 +92,10 @@ def read_opened(path: Path, raw: BinaryIO) -> HDF5File:
     if isinstance(raw, Front):
         tables = {name: replace(table, marks=(raw.now.mark,)) for name, table in tables.items()}
     return HDF5File(header, tables, shards, expected)
+
+
+class _OtherFormatError(StoreFormatError):
+    """The file says that it is something else."""
 
 
 class _Read(NamedTuple):
@@ -119,9 +123,10 @@ def _read_parts(path: Path, at: Path) -> _Read:
 
 def _read_front(path: Path, copy: Path) -> tuple[_Read, int]:
     """Read the same, and say where the first block begins; a file without blocks is all front."""
-    read = _read_parts(path, copy)
+    read, size = _read_parts(path, copy), copy.stat().st_size
+    _check_places(path, read.tables.values(), size)  # an index that ends in zeros is no error to HDF5
     begins = [int(table.offset.min()) for table in read.tables.values() if len(table)]
-    return read, min(begins, default=copy.stat().st_size)
+    return read, min(begins, default=size)
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -152,10 +157,10 @@ def has_our_format(path: Path) -> bool:
 def _check_format(file: h5py.File, path: Path) -> None:
     attributes = file.attrs
     if "format" not in attributes or _str(attributes["format"]) != FORMAT:
-        raise StoreFormatError(f"{path}: found an HDF5 file of another program, expected a store that `convert` wrote")
+        raise _OtherFormatError(f"{path}: found an HDF5 file of another program, expected a store that `convert` wrote")
     version = int(attributes["format_version"])
     if version != FORMAT_VERSION:
-        raise StoreFormatError(
+        raise _OtherFormatError(
             f"{path}: found format version {version}, expected {FORMAT_VERSION}; install the seekless that wrote it"
         )
 

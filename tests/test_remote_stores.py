@@ -1,7 +1,9 @@
 """Stores that are reached by URL give the batches of a local copy, by few requests, and say what goes wrong."""
 
+import errno
 import json
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -10,12 +12,13 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import h5py
 import numpy as np
 import pytest
 
 import seekless
 from seekless.errors import OptionError, StoreError, StoreFormatError, StoreNotFoundError
-from seekless.store import objects
+from seekless.store import front, objects
 from seekless.store.describe import describe
 from seekless.store.schema import Shard
 from seekless.store.shards import _places
@@ -187,10 +190,28 @@ def test_a_large_front_is_read_by_few_requests(up, asked, monkeypatch):
     assert (seekless.open(str(up / "plain.h5")).tables["x"].crc == expected).all()
 
 
-def test_a_front_without_room_for_a_copy_is_told(up, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+@pytest.mark.parametrize("what", ["no folder", "full"])
+def test_a_front_without_room_for_a_copy_is_told(up, asked, monkeypatch, what):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if what == "full":
+        monkeypatch.setattr(front, "open", full, raising=False)
+    else:
+        monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
     with pytest.raises(StoreError, match=r"plain\.h5: found no room for a copy of its first bytes .* set TMPDIR"):
         seekless.open(str(up / "plain.h5"))
+    assert len(asked) == 2
+
+
+def test_no_more_is_read_of_what_says_that_it_is_something_else(memory, asked, tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = np.zeros(5 << 20, np.uint8)
+    (memory / "a.h5").write_bytes((tmp_path / "a.h5").read_bytes())
+    asked.clear()
+    with pytest.raises(StoreFormatError, match=r"a\.h5: found an HDF5 file of another program"):
+        seekless.open(str(memory / "a.h5"))
+    assert asked == [("info", "a.h5"), ("cat_file", "a.h5")]
 
 
 def test_blocks_longer_than_a_request_are_put_together(made, up, asked, monkeypatch):

@@ -1,6 +1,8 @@
 """Batches of a store: every pair belongs together, each sample comes once, values are divided once."""
 
+import errno
 import hashlib
+import os
 import pickle
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from seekless.loader import targets as targets_module
 from seekless.loader.batches import BatchMaker
 from seekless.loader.options import BatchOptions
 from seekless.loader.order import samples
+from seekless.store import direct_blocks
 from seekless.store.direct_blocks import can_read_directly
 
 
@@ -57,7 +60,8 @@ def test_an_epoch_holds_every_file_once_with_its_own_target(tiny_csv, tiny_store
 
 
 @pytest.mark.parametrize("codec", ["none", "zstd"])
-def test_past_the_page_cache_come_the_same_batches(tmp_path, codec):
+def test_past_the_page_cache_come_the_same_batches(monkeypatch, tmp_path, codec):
+    monkeypatch.setattr(direct_blocks, "_set_plain", None)  # no other way
     x = np.random.default_rng(0).integers(0, 3, (300, 40, 40), dtype=np.uint8)
     seekless.write(tmp_path / "a.h5", x, np.arange(300), compression=codec, block_bytes=20_000)
     store = seekless.open(tmp_path / "a.h5")
@@ -71,6 +75,23 @@ def test_past_the_page_cache_come_the_same_batches(tmp_path, codec):
         ]
         assert equal(epochs[0], epochs[1])
         assert equal(epochs[2], epochs[3])
+
+
+def test_a_shard_that_cannot_be_read_past_the_page_cache_is_read_through_it(monkeypatch, tmp_path):
+    seekless.write(tmp_path / "a.h5", np.arange(30_000, dtype=np.int32).reshape(300, 100), shard_bytes=40_000)
+    store, refused, real = seekless.open(tmp_path / "a.h5"), [], os.open
+    if not can_read_directly(store.path):
+        pytest.skip("files here can only be read through the page cache")
+
+    def refusing(path, flags, *rest, **options):
+        if flags & os.O_DIRECT and os.fspath(path) == os.fspath(store.shards[1]):
+            refused.append(path)
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real(path, flags, *rest, **options)
+
+    monkeypatch.setattr(os, "open", refusing)
+    assert equal([*maker(store, reader="direct").epoch()], [*maker(store, reader="pread").epoch()])
+    assert refused
 
 
 def test_batches_follow_the_order_of_the_epoch(tiny_store):

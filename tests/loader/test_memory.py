@@ -50,6 +50,12 @@ def test_without_groups_it_is_what_the_machine_has(system):
 
 def test_a_group_of_version_2(system):
     assert system("0::/a/b\n", within("a/b", new(1000, 700, 100))) == 400
+    assert system("0::/a/b\n", within("a/b", new("max", 700, 100) | {"memory.high": "900\n"})) == 300
+
+
+def test_shared_memory_makes_no_room(system):
+    files = new(1000, 700, 100)
+    assert system("0::/a\n", within("a", files | {"memory.stat": "file 100\nshmem 30\n"})) == 370
 
 
 def test_the_group_above_may_have_less(system):
