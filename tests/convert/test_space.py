@@ -9,8 +9,9 @@ import pytest
 
 import seekless
 from seekless.convert import scatter as scatter_module
-from seekless.convert import space, write
+from seekless.convert import space, trial
 from seekless.convert.journal import Journal
+from seekless.convert.partitions import PartitionFiles
 from seekless.errors import ConvertError
 
 pytestmark = pytest.mark.usefixtures("small_runs", "same_open_files")
@@ -96,7 +97,7 @@ class TestFullAllTheSame:
     def fill(self, monkeypatch, where, after):
         """Make the disk full after some writes of a kind."""
         owner, name = {
-            "partition": (scatter_module.Scatter, "_write"),
+            "partition": (PartitionFiles, "write"),
             "journal": (Journal, "write"),
             "block": (seekless.store.writer.StoreWriter, "_put_next"),
         }[where]
@@ -150,7 +151,7 @@ def test_on_a_real_disk_that_is_full(write_source, tmp_path, monkeypatch, name, 
         pytest.skip("may not mount")
     try:
         # Free space is told wrongly, as it may be gone a moment later.
-        for module in (space, write):
+        for module in (space, trial):
             monkeypatch.setattr(module, "check_space", lambda *_: None)
         (disk / "mine").write_bytes(bytes(3_000_000))
         with pytest.raises(ConvertError, match=rf"{disk}: found no space left"):
