@@ -60,9 +60,10 @@ class DirectBlocks(LocalBlocks):
         self._scratch = Buffers(self._keep, aligned=ALIGNMENT)
 
     def _open(self, path: Path) -> BinaryIO:
-        if not can_read_directly(path):
+        try:
+            return open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | _DIRECT))
+        except OSError:  # refused, or it cannot be opened at all
             return super()._open(path)
-        return open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | _DIRECT))
 
     def _read_run(self, file: BinaryIO, run: list[Span]) -> list[memoryview]:
         if not _is_direct(file):

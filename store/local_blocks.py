@@ -124,14 +124,10 @@ class LocalBlocks:
         except ReadError as error:
             name = table.named(block_at(table, run, start + error.got))
             raise OSError(error.reason.errno, f"{name} cannot be read: {error.reason.strerror}") from error
-        self._check_end(run, start + got)
-        return places
-
-    def _check_end(self, run: list[Span], stop: int) -> None:
-        """Refuse what of a run was read if the file ended before it was whole."""
-        table, (_, end) = self._table, extent(self._table, run)
-        if stop < end:
+        _, end = extent(table, run)
+        if start + got < end:
             raise StoreFormatError(
-                f"{table.named(block_at(table, run, stop))}: found the end of the file at byte {stop}, expected {end} "
-                "bytes or more; the file was cut short after it was opened"
+                f"{table.named(block_at(table, run, start + got))}: found the end of the file at byte {start + got}, "
+                f"expected {end} bytes or more; the file was cut short after it was opened"
             )
+        return places
