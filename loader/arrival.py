@@ -59,6 +59,12 @@ class Arrival:
             self._come += samples
             self._changed.notify_all()
 
+    def whole(self) -> None:
+        """Note that the window is there, also what of it was not read but kept."""
+        with self._changed:
+            self._come = self._total
+            self._changed.notify_all()
+
     def end(self) -> None:
         """Note that nothing more will come."""
         self.begin(1 << 62, 1)

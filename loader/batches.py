@@ -24,7 +24,7 @@ from seekless.loader.scale import one_hot
 from seekless.loader.slabs import slab_steps
 from seekless.loader.targets import Targets
 from seekless.loader.transform import Batch, Transform, TransformProcesses
-from seekless.loader.windows import Window, Windows
+from seekless.loader.windows import Plan, Window, Windows
 from seekless.store.blocks import BlockReader
 from seekless.store.buffers import Buffers
 from seekless.store.inputs import as_x
@@ -256,11 +256,16 @@ class BatchMaker:
         try:
             for number in windows:
                 arrival.begin(number, order.begin(number + 1) - order.begin(number))
-                yield self._windows.load(self._orders.plan(order, epoch, number), memory, arrival.add)
+                yield self._load_one(self._orders.plan(order, epoch, number), memory, arrival)
         finally:
             arrival.end()
         if windows.stop == order.windows:
             self._orders.foresee(epoch + 1)
+
+    def _load_one(self, plan: Plan, memory: Buffers, arrival: Arrival) -> Window:
+        window = self._windows.load(plan, memory, arrival.add)
+        arrival.whole()
+        return window
 
     def _scaled(self, slab: Batch, rows: slice) -> Batch:
         """Return some rows of stored values as a batch."""
