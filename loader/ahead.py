@@ -7,6 +7,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from seekless.errors import LoaderError
+from seekless.loader.garbage import leave_garbage
 
 T = TypeVar("T")
 
@@ -57,16 +58,18 @@ class Ahead(Generic[T]):
         raise StopIteration
 
     def close(self) -> None:
-        """Stop taking items; one on its way is waited for and dropped, and the source is closed."""
+        """Stop taking items; one on its way is dropped when it has come, and the source is closed behind it.
+
+        Waits for nothing: batches that somebody forgot are closed by whichever thread collects garbage, which may be
+        the one that takes the item, or one that it waits for.
+        """
         self._over = True
         if self._process == os.getpid():
             self._work.stop()
 
     def __del__(self) -> None:
-        work = getattr(self, "_work", None)
-        if work is not None:  # the source is closed by the last who holds it
-            work.stopped = True
-            work.wanted.put(False)
+        if hasattr(self, "_work"):
+            self.close()
 
 
 class _Work:
@@ -92,27 +95,35 @@ class _Work:
             self._start()
 
     def stop(self) -> None:
-        """Wait for the thread to end, and close the source."""
+        """Let the thread end; it closes the source, or this one does where none runs."""
         self.stopped = True
         self.wanted.put(False)
-        with self._running:
+        if self._running.acquire(blocking=False):
+            self._leave()
+
+    def _leave(self) -> None:
+        """Let go of the source, and close it if nothing more is wanted."""
+        try:
             close = getattr(self._source, "close", None)
-            if close is not None:
+            if self.stopped and close is not None:
                 close()
+        finally:
+            self._running.release()
 
     def _start(self) -> None:
         # Not to be waited for at the end of the process: nothing of it is kept.
         threading.Thread(target=self._run, name="seekless-read", daemon=True).start()
 
     def _run(self) -> None:
+        leave_garbage()
         while True:
             try:
                 while self._answer():
                     pass
             finally:
-                self._running.release()
-            # Somebody may have wanted one more since this thread last looked.
-            if self.stopped or self.wanted.empty() or not self._running.acquire(blocking=False):
+                self._leave()
+            # Somebody may have wanted one more, or stopped, since this thread last looked.
+            if self.wanted.empty() or not self._running.acquire(blocking=False):
                 return
 
     def _answer(self) -> bool:

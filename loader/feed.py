@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from seekless.loader.batches import BatchMaker
+from seekless.loader.garbage import leaving_garbage
 from seekless.loader.passes import Passes, Place
 from seekless.loader.state import State
 from seekless.loader.transform import Batch
@@ -36,10 +37,10 @@ class Feed:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other threads out."""
+        """Keep other threads out, and garbage where it is: to free it may mean to wait for one that is kept out."""
         if self._process != os.getpid():
             self._begin_process()
-        with self._lock:
+        with leaving_garbage(), self._lock:
             yield
 
     def next(self) -> Any:

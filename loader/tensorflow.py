@@ -10,6 +10,7 @@ import numpy as np
 
 from seekless.errors import LoaderError, MissingExtraError
 from seekless.loader.batches import BatchMaker
+from seekless.loader.garbage import leave_garbage
 from seekless.loader.passes import Place
 from seekless.loader.transform import Batch
 from seekless.store.inputs import as_x
@@ -96,7 +97,10 @@ class _Passes:
                     f"to_tf_dataset: found a pass of {maker.steps - step} batches, expected {self._length}, as when "
                     "the dataset was made; make another one for what comes after a restored place"
                 )
-            yield from arrays(maker, epoch, step)
+            leave_garbage()
+            for item in arrays(maker, epoch, step):
+                yield item
+                leave_garbage()  # this may be another one of TensorFlow's threads
         except Exception as error:
             self._failed(error)
             raise

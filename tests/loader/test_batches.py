@@ -6,7 +6,6 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -460,7 +459,7 @@ def test_weights_that_a_store_holds_come_third(make_store):
 
 
 @pytest.mark.parametrize("codec", ["none", "zstd", "blosc2"])
-def test_threads_that_decompress_change_no_batch_and_end(tmp_path, codec):
+def test_threads_that_decompress_change_no_batch_and_end(tmp_path, codec, reading):
     x = np.repeat(np.arange(900, dtype=np.uint16), 40).reshape(900, 40)
     seekless.write(tmp_path / "a.h5", x, compression=codec, block_bytes=800)
     store = seekless.open(tmp_path / "a.h5")
@@ -471,4 +470,4 @@ def test_threads_that_decompress_change_no_batch_and_end(tmp_path, codec):
     given_up = BatchMaker(store, options, threads=4).epoch(0)
     next(given_up)
     given_up.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("seekless-read")]
+    assert not reading()

@@ -1,12 +1,17 @@
 """A store's tf.data.Dataset gives the Sequence's batches bit for bit, in its order, epoch after epoch."""
 
+import gc
+import threading
+
 import keras
 import numpy as np
 import pytest
 from kit.batches import OPTIONS, bits, shifted
+from kit.garbage import Garbage
 
 import seekless
 from seekless.loader import tensorflow as module
+from seekless.loader.batches import BatchMaker
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
@@ -230,6 +235,31 @@ def test_the_error_of_a_damaged_block_is_kept(sequence, reading):
         batches(dataset)
     assert isinstance(train.error, seekless.StoreError)
     assert not reading()
+
+
+def test_garbage_is_left_by_tensorflows_threads_and_by_no_other(sequence, monkeypatch):
+    freed_in, asking = [], set()
+    slabs = BatchMaker.slabs
+
+    def collecting(self, *which):
+        for slab in slabs(self, *which):
+            Garbage(freed_in)
+            gc.collect()
+            asking.add(threading.current_thread().name)
+            yield slab
+
+    monkeypatch.setattr(BatchMaker, "slabs", collecting)
+    gc.disable()
+    try:
+        batches(sequence().to_tf_dataset())
+    finally:
+        gc.enable()
+    here = threading.current_thread().name
+    assert asking
+    assert here not in asking
+    assert freed_in == []
+    gc.collect()
+    assert set(freed_in) == {here}
 
 
 EMPTY = {

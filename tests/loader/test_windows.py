@@ -1,15 +1,19 @@
 """Windows are read ahead, two at a time; what is kept over the epochs changes no batch and is never stale."""
 
 import errno
+import gc
 import itertools
 import os
 import shutil
+import threading
 import time
 import weakref
 
 import pytest
+from kit.garbage import Garbage
 
 from seekless.errors import StoreFormatError
+from seekless.loader import arrival
 from seekless.loader.batches import BatchMaker
 from seekless.loader.options import BatchOptions
 from seekless.loader.windows import Windows
@@ -85,6 +89,48 @@ def test_two_windows_are_in_memory_at_most(numbered, monkeypatch):
     list(maker(numbered.store, 10, window_bytes=numbered.window_bytes, cache_bytes=0).epoch())
     assert len(most) == 7
     assert max(most) <= 1  # and the one that is read then
+
+
+@pytest.mark.parametrize("method", ["_read_once", "_take"], ids=["that reads", "that decodes"])
+def test_no_thread_that_makes_batches_frees_garbage(numbered, monkeypatch, method):
+    held, freed_in, threads, alone = getattr(BlockReader, method), [], set(), threading.Lock()
+
+    def collecting(self, *how):
+        with alone:  # what another thread drops in the moment in which a collection begins may be freed by it
+            Garbage(freed_in)
+            gc.collect()
+        threads.add(threading.current_thread().name)
+        return held(self, *how)
+
+    monkeypatch.setattr(BlockReader, method, collecting)
+    gc.disable()
+    try:
+        list(maker(numbered.store, 10, window_bytes=numbered.window_bytes, cache_bytes=0).epoch())
+    finally:
+        gc.enable()
+    assert threads
+    assert freed_in == []
+    gc.collect()
+    assert set(freed_in) == {threading.current_thread().name}
+
+
+@pytest.mark.parametrize("batch_size", [5, 20], ids=["small batches", "large batches"])
+@pytest.mark.parametrize("cache_bytes", [0, 200 * 12, 1 << 20], ids=["nothing kept", "some kept", "kept"])
+def test_no_batch_is_held_back_for_a_window_that_is_there(numbered, monkeypatch, batch_size, cache_bytes):
+    wait, late = arrival.Arrival.wait, []
+
+    def noting(self, window, share):
+        begun = time.monotonic()
+        wait(self, window, share)
+        late.append(time.monotonic() - begun >= arrival.HOLD)
+
+    monkeypatch.setattr(arrival, "HOLD", 5)
+    monkeypatch.setattr(arrival.Arrival, "wait", noting)
+    made = maker(numbered.store, batch_size, window_bytes=numbered.window_bytes, cache_bytes=cache_bytes)
+    for epoch in range(2):
+        for _ in made.epoch(epoch):
+            assert not any(late)
+    assert late
 
 
 @pytest.mark.parametrize("shuffle", ["window", "batch", "full", False], ids=str)
