@@ -1,7 +1,12 @@
 """Writing small files by name, the `convert` command, tiny sources and stores made once for all, places behind URLs."""
 
+import faulthandler
 import gc
+import os
 import shutil
+import sys
+import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +27,17 @@ def pytest_collection_finish() -> None:
     """Let no later look for garbage go through TensorFlow's million objects again: it costs 0.3 s each time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """End a run that left a thread hanging, which the interpreter would wait for at its end, and show where it does."""
+    end = time.monotonic() + 10
+    while any(thread.name.startswith("seekless") for thread in threading.enumerate()):
+        if time.monotonic() > end:
+            faulthandler.dump_traceback(sys.__stderr__, all_threads=True)
+            os._exit(1)
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
