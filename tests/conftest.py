@@ -33,7 +33,7 @@ def pytest_collection_finish() -> None:
 def pytest_unconfigure() -> None:
     """End a run that left a thread hanging, which the interpreter would wait for at its end, and show where it does."""
     end = time.monotonic() + 10
-    while any(thread.name.startswith("seekless") for thread in threading.enumerate()):
+    while any(thread.name.startswith("seekless-read") for thread in threading.enumerate()):
         if time.monotonic() > end:
             faulthandler.dump_traceback(sys.__stderr__, all_threads=True)
             os._exit(1)

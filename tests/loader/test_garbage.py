@@ -2,13 +2,27 @@
 
 import gc
 import threading
+import time
 
+import pytest
 from kit.garbage import Garbage
 
+from seekless.loader import garbage
 from seekless.loader.batches import BatchMaker
 from seekless.loader.garbage import leave_garbage, leaving_garbage
 
 HERE = threading.current_thread().name
+COLLECTOR = "seekless-garbage"
+
+
+@pytest.fixture
+def _no_collector(monkeypatch):
+    """Garbage is not collected by the thread that does it instead."""
+    monkeypatch.setattr(garbage.Collector, "begin", lambda self: None)
+    end = time.monotonic() + 10
+    while garbage._collector.thread.is_alive():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def collected() -> list[str]:
@@ -24,6 +38,7 @@ def in_thread(function) -> None:
     thread.join()
 
 
+@pytest.mark.usefixtures("_no_collector")
 def test_what_is_left_meanwhile_is_freed_afterwards():
     freed_in: list[str] = []
     with leaving_garbage():
@@ -36,6 +51,7 @@ def test_what_is_left_meanwhile_is_freed_afterwards():
     assert freed_in == [HERE]
 
 
+@pytest.mark.usefixtures("_no_collector")
 def test_young_garbage_is_left_too():
     freed_in: list[str] = []
     gc.collect()
@@ -48,6 +64,7 @@ def test_young_garbage_is_left_too():
     del made
 
 
+@pytest.mark.usefixtures("_no_collector")
 def test_a_thread_leaves_it_and_the_others_do_not():
     found = []
 
@@ -61,6 +78,7 @@ def test_a_thread_leaves_it_and_the_others_do_not():
     assert collected() == [HERE]
 
 
+@pytest.mark.usefixtures("_no_collector")
 def test_nothing_is_held_when_a_collection_is_over():
     with leaving_garbage():
         kept = [[]]
@@ -68,6 +86,35 @@ def test_nothing_is_held_when_a_collection_is_over():
         assert len(gc.get_referrers(kept[0])) == 1
 
 
+@pytest.mark.parametrize("generation", [0, 1, 2])
+def test_what_a_thread_leaves_is_collected_by_one_that_nobody_waits_for(generation):
+    freed_in: list[str] = []
+    gc.disable()
+    try:
+        with leaving_garbage():
+            Garbage(freed_in)
+            gc.collect(generation)
+            if generation == 1:  # its garbage has become old
+                gc.collect(2)
+            end = time.monotonic() + 10
+            while not freed_in:
+                assert time.monotonic() < end
+                time.sleep(0.001)
+    finally:
+        gc.enable()
+    assert freed_in == [COLLECTOR]
+
+
+def test_that_thread_ends_when_it_is_not_needed_and_begins_again(monkeypatch):
+    monkeypatch.setattr(garbage, "LINGER", 0.01)
+    for _ in range(2):
+        with leaving_garbage():
+            assert garbage._collector.thread.is_alive()
+        garbage._collector.thread.join(10)
+        assert not garbage._collector.thread.is_alive()
+
+
+@pytest.mark.usefixtures("_no_collector")
 def test_nothing_is_freed_while_a_sequence_makes_a_batch(sequence, monkeypatch):
     # Two iterations of TensorFlow may ask one Sequence: the one that was forgotten, which is waited for, waits in turn.
     freed_in: list[str] = []

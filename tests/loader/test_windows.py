@@ -98,7 +98,7 @@ def test_no_thread_that_makes_batches_frees_garbage(numbered, monkeypatch, metho
     def collecting(self, *how):
         with alone:  # what another thread drops in the moment in which a collection begins may be freed by it
             Garbage(freed_in)
-            gc.collect()
+            gc.collect(0)
         threads.add(threading.current_thread().name)
         return held(self, *how)
 
@@ -108,10 +108,10 @@ def test_no_thread_that_makes_batches_frees_garbage(numbered, monkeypatch, metho
         list(maker(numbered.store, 10, window_bytes=numbered.window_bytes, cache_bytes=0).epoch())
     finally:
         gc.enable()
-    assert threads
-    assert freed_in == []
     gc.collect()
-    assert set(freed_in) == {threading.current_thread().name}
+    assert threads
+    assert freed_in
+    assert not threads & set(freed_in)
 
 
 @pytest.mark.parametrize("batch_size", [5, 20], ids=["small batches", "large batches"])
