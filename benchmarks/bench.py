@@ -39,27 +39,27 @@ class Program:
 PROGRAMS = {
     "race-csv": Program(
         "race.py",
-        "csv --count 1200 --repeats 3 --work {work}",
+        "csv --count 1200 --repeats 3 --states warm,disk --work {work}",
         "csv --count 42000 --repeats 5 --disk-repeats 3 --work {work}",
     ),
     "race-png": Program(
         "race.py",
-        "png --count 1200 --repeats 3 --work {work}",
+        "png --count 1200 --repeats 3 --states warm,disk --work {work}",
         "png --count 60000 --repeats 5 --disk-repeats 3 --work {work}",
     ),
     "race-photo": Program(
         "race.py",
-        "photo --count 300 --repeats 2 --work {work}",
+        "photo --count 200 --repeats 2 --states warm,disk --work {work}",
         "photo --count 10000 --repeats 3 --disk-repeats 3 --work {work}",
     ),
     "growth": Program(
         "growth.py",
-        "--sizes 0.1,0.3,0.8 --limit-mb 1000 --work {work}",
+        "--sizes 0.1,0.2,0.5 --limit-mb 1000 --work {work}",
         "--sizes 0.1,0.3,1,3,10,20 --limit-mb 4000 --work {work}",
     ),
     "large": Program(
         "large.py",
-        "--gb 1.6 --limit-mb 1400 --work {work}",
+        "--gb 1.2 --limit-mb 1100 --work {work}",
         "--gb 20 --limit-mb 4000 --work {work}",
     ),
     "many-files": Program(
@@ -84,17 +84,17 @@ PROGRAMS = {
     "listing": Program("listing.py", "--count 100000"),
     "opening": Program("opening.py", "--samples 20000 --chunks 5000 --repeats 3"),
     "seek-distance": Program("seek_distance.py", "--count 5000"),
-    "epoch": Program("epoch.py", "--count 2000", "--disk"),
+    "epoch": Program("epoch.py", "--count 1000", "--disk"),
     "loader": Program(
         "loader.py",
-        "--only warm,first,memory,fit --digits 10000 --photo 500 --repeats 3 --work {work}",
+        "--only warm,first,memory,fit --digits 10000 --photo 300 --repeats 2 --work {work}",
         "--work {work}",
     ),
     "loader-memory": Program(
-        "loader_memory.py", "--gib 0.75 --limit-mib 640 --epochs 1 --work {work}", "--disk --work {work}"
+        "loader_memory.py", "--gib 1 --limit-mib 900 --epochs 1 --work {work}", "--disk --work {work}"
     ),
     "remote-store": Program(
-        "remote_store.py", "--mb 256 --repeats 3 --work {work}", "--mb 2000 --repeats 5 --work {work}"
+        "remote_store.py", "--mb 96 --repeats 2 --work {work}", "--mb 2000 --repeats 5 --work {work}"
     ),
     "tf-dataset": Program("tf_dataset.py", "--samples 8000 --repeats 3"),
     "accuracy": Program("accuracy.py", "--count 1500 --seeds 1 --epochs 1"),
