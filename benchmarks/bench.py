@@ -39,12 +39,12 @@ class Program:
 PROGRAMS = {
     "race-csv": Program(
         "race.py",
-        "csv --count 1200 --repeats 3 --states warm,disk --work {work}",
+        "csv --count 500 --repeats 2 --states warm,disk --work {work}",
         "csv --count 42000 --repeats 5 --disk-repeats 3 --work {work}",
     ),
     "race-png": Program(
         "race.py",
-        "png --count 1200 --repeats 3 --states warm,disk --work {work}",
+        "png --count 500 --repeats 2 --states warm,disk --work {work}",
         "png --count 60000 --repeats 5 --disk-repeats 3 --work {work}",
     ),
     "race-photo": Program(

@@ -7,7 +7,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from seekless.errors import LoaderError
-from seekless.loader.garbage import leave_garbage
+from seekless.loader.garbage import collector
 
 T = TypeVar("T")
 
@@ -58,18 +58,16 @@ class Ahead(Generic[T]):
         raise StopIteration
 
     def close(self) -> None:
-        """Stop taking items; one on its way is dropped when it has come, and the source is closed behind it.
-
-        Waits for nothing: batches that somebody forgot are closed by whichever thread collects garbage, which may be
-        the one that takes the item, or one that it waits for.
-        """
+        """Stop taking items; one on its way is waited for and dropped, and the source is closed."""
         self._over = True
         if self._process == os.getpid():
             self._work.stop()
 
     def __del__(self) -> None:
-        if hasattr(self, "_work"):
-            self.close()
+        work = getattr(self, "_work", None)
+        if work is not None:  # the source is closed by the last who holds it
+            work.stopped = True
+            work.wanted.put(False)
 
 
 class _Work:
@@ -95,35 +93,40 @@ class _Work:
             self._start()
 
     def stop(self) -> None:
-        """Let the thread end; it closes the source, or this one does where none runs."""
+        """Wait for the thread to end, and close the source."""
         self.stopped = True
         self.wanted.put(False)
-        if self._running.acquire(blocking=False):
-            self._leave()
-
-    def _leave(self) -> None:
-        """Let go of the source, and close it if nothing more is wanted."""
-        try:
+        with self._running:
             close = getattr(self._source, "close", None)
-            if self.stopped and close is not None:
+            if close is not None:
                 close()
-        finally:
-            self._running.release()
 
     def _start(self) -> None:
         # Not to be waited for at the end of the process: nothing of it is kept.
-        threading.Thread(target=self._run, name="seekless-read", daemon=True).start()
+        thread = threading.Thread(target=self._run, name="seekless-read", daemon=True)
+        collector.begin()  # before the thread begins: no garbage is to be freed in it
+        try:
+            thread.start()
+        except BaseException:
+            collector.end()
+            self._running.release()
+            raise
 
     def _run(self) -> None:
-        leave_garbage()
+        try:
+            self._answer_all()
+        finally:
+            collector.end()
+
+    def _answer_all(self) -> None:
         while True:
             try:
                 while self._answer():
                     pass
             finally:
-                self._leave()
-            # Somebody may have wanted one more, or stopped, since this thread last looked.
-            if self.wanted.empty() or not self._running.acquire(blocking=False):
+                self._running.release()
+            # Somebody may have wanted one more since this thread last looked.
+            if self.stopped or self.wanted.empty() or not self._running.acquire(blocking=False):
                 return
 
     def _answer(self) -> bool:

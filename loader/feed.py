@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from seekless.loader.batches import BatchMaker
-from seekless.loader.garbage import leaving_garbage
+from seekless.loader.garbage import collector
 from seekless.loader.passes import Passes, Place
 from seekless.loader.state import State
 from seekless.loader.transform import Batch
@@ -37,10 +37,10 @@ class Feed:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other threads out, and garbage where it is: to free it may mean to wait for one that is kept out."""
+        """Keep other threads out; to free garbage here could mean to wait for one of them."""
         if self._process != os.getpid():
             self._begin_process()
-        with leaving_garbage(), self._lock:
+        with collector.needed(), self._lock:
             yield
 
     def next(self) -> Any:

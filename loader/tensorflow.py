@@ -10,7 +10,6 @@ import numpy as np
 
 from seekless.errors import LoaderError, MissingExtraError
 from seekless.loader.batches import BatchMaker
-from seekless.loader.garbage import leave_garbage
 from seekless.loader.passes import Place
 from seekless.loader.transform import Batch
 from seekless.store.inputs import as_x
@@ -97,10 +96,7 @@ class _Passes:
                     f"to_tf_dataset: found a pass of {maker.steps - step} batches, expected {self._length}, as when "
                     "the dataset was made; make another one for what comes after a restored place"
                 )
-            leave_garbage()
-            for item in arrays(maker, epoch, step):
-                yield item
-                leave_garbage()  # this may be another one of TensorFlow's threads
+            yield from arrays(maker, epoch, step)
         except Exception as error:
             self._failed(error)
             raise

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from seekless.loader.garbage import leave_garbage
 from seekless.loader.kept import KeptBlocks
 from seekless.loader.order import Sizes
 from seekless.loader.pick import read_ranges
@@ -161,7 +160,7 @@ class Windows:
 
     def _pool(self) -> ThreadPoolExecutor:
         """Return the threads that check and decompress while this one reads; they end with a window."""
-        return ThreadPoolExecutor(max(DECODERS, self._threads), "seekless-read-decode", leave_garbage)
+        return ThreadPoolExecutor(max(DECODERS, self._threads), "seekless-read-decode")
 
 
 def _share_blocks(edges: npt.NDArray[np.int64], ranges: Sequence[tuple[int, int]]) -> bool:

@@ -110,42 +110,13 @@ def test_nothing_comes_after_close(used):
     ahead.close()  # once more does no harm
 
 
-def test_close_waits_for_nothing_and_the_source_is_closed_behind_the_item_on_its_way(reading):
-    reached, go_on, closed = threading.Event(), threading.Event(), threading.Event()
-
-    def source():
-        try:
-            reached.set()
-            assert go_on.wait(WAIT)
-            yield 1
-            raise AssertionError("nothing more is wanted")
-        finally:
-            closed.set()
-
-    ahead = Ahead(source())
-    assert reached.wait(WAIT)
+def test_close_waits_for_the_item_on_its_way():
+    source = Steps(range(3), wait_at=0)
+    ahead = Ahead(source)
+    assert source.reached.wait(WAIT)
+    threading.Timer(0.05, source.go_on.set).start()
     ahead.close()
-    assert not closed.is_set()
-    go_on.set()
-    assert closed.wait(WAIT)
-    assert not reading()
-
-
-def test_the_source_is_closed_where_no_thread_runs_any_more(reading):
-    closed = threading.Event()
-
-    def source():
-        try:
-            yield from itertools.count()
-        finally:
-            closed.set()
-
-    ahead = Ahead(source())
-    assert next(ahead) == 0
-    assert not reading()
-    assert not closed.is_set()
-    ahead.close()
-    assert closed.is_set()
+    assert source.taken == 1
 
 
 @pytest.mark.parametrize("used", [0, 1, 3])

@@ -1,7 +1,6 @@
 """Windows are read ahead, two at a time; what is kept over the epochs changes no batch and is never stale."""
 
 import errno
-import gc
 import itertools
 import os
 import shutil
@@ -10,7 +9,7 @@ import time
 import weakref
 
 import pytest
-from kit.garbage import Garbage
+from kit.garbage import Garbage, wait_until
 
 from seekless.errors import StoreFormatError
 from seekless.loader import arrival
@@ -93,24 +92,19 @@ def test_two_windows_are_in_memory_at_most(numbered, monkeypatch):
 
 @pytest.mark.parametrize("method", ["_read_once", "_take"], ids=["that reads", "that decodes"])
 def test_no_thread_that_makes_batches_frees_garbage(numbered, monkeypatch, method):
-    held, freed_in, threads, alone = getattr(BlockReader, method), [], set(), threading.Lock()
+    held, freed_in, threads = getattr(BlockReader, method), [], set()
 
-    def collecting(self, *how):
-        with alone:  # what another thread drops in the moment in which a collection begins may be freed by it
-            Garbage(freed_in)
-            gc.collect(0)
+    def littering(self, *how):
+        Garbage(freed_in)
         threads.add(threading.current_thread().name)
         return held(self, *how)
 
-    monkeypatch.setattr(BlockReader, method, collecting)
-    gc.disable()
-    try:
-        list(maker(numbered.store, 10, window_bytes=numbered.window_bytes, cache_bytes=0).epoch())
-    finally:
-        gc.enable()
-    gc.collect()
+    monkeypatch.setattr(BlockReader, method, littering)
+    made = maker(numbered.store, 10, window_bytes=numbered.window_bytes, cache_bytes=0)
+    for epoch in range(3):
+        list(made.epoch(epoch))
+    wait_until(lambda: freed_in)
     assert threads
-    assert freed_in
     assert not threads & set(freed_in)
 
 
