@@ -102,11 +102,10 @@ class _Work:
                 close()
 
     def _start(self) -> None:
-        # Not to be waited for at the end of the process: nothing of it is kept.
-        thread = threading.Thread(target=self._run, name="seekless-read", daemon=True)
         collector.begin()  # before the thread begins: no garbage is to be freed in it
         try:
-            thread.start()
+            # Not to be waited for at the end of the process: nothing of it is kept.
+            threading.Thread(target=self._run, name="seekless-read", daemon=True).start()
         except BaseException:
             collector.end()
             self._running.release()
