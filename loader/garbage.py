@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["Collector", "collector"]
+__all__ = ["collector"]
 
 # Seconds between two looks at whether there is something to collect.
 PAUSE = 0.1

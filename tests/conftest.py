@@ -5,7 +5,6 @@ import gc
 import os
 import shutil
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -32,8 +31,10 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
     """End a run that left a thread hanging, which the interpreter would wait for at its end, and show where it does."""
+    from kit.threads import reading_threads
+
     end = time.monotonic() + 10
-    while any(thread.name.startswith("seekless-read") for thread in threading.enumerate()):
+    while reading_threads():
         if time.monotonic() > end:
             faulthandler.dump_traceback(sys.__stderr__, all_threads=True)
             os._exit(1)

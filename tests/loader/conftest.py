@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from kit.arrays import write_arrays
+from kit.threads import reading_threads
 
 import seekless
 from seekless.store.encoding import Encoding
@@ -124,21 +125,17 @@ def damaged(numbered, damage):
     damage(numbered.store, 20)
 
 
-def _reading() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("seekless-read")]
-
-
 @pytest.fixture
 def reading():
     """Return a function that lists the threads that read ahead; those that are ending have some seconds to end."""
 
     def threads(patience: float = 5) -> list[threading.Thread]:
-        if _reading():
+        if reading_threads():
             gc.collect()  # costs 0.3 s with TensorFlow loaded
         end = time.monotonic() + patience
-        while _reading() and time.monotonic() < end:
+        while reading_threads() and time.monotonic() < end:
             time.sleep(0.005)
-        return _reading()
+        return reading_threads()
 
     return threads
 
@@ -146,7 +143,7 @@ def reading():
 @pytest.fixture(autouse=True)
 def _no_thread_is_left(reading):
     yield
-    if _reading() and "keras" in sys.modules:
+    if reading_threads() and "keras" in sys.modules:
         # TensorFlow's default graph holds every dataset that a model was given, until the session is cleared.
         sys.modules["keras"].backend.clear_session()
     assert not reading()
