@@ -23,7 +23,7 @@ class EndedError(Exception):
 
 
 class Child:
-    """measure.py at work.
+    """measure.py at work; it starts while the caller goes on.
 
     Args:
         way: Short name of the way.
@@ -38,7 +38,17 @@ class Child:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True
         )
-        self._answer()
+        self._started = False
+
+    def wait(self) -> None:
+        """Wait until it has imported all it needs; `ask` and `watched` do too.
+
+        Raises:
+            EndedError: The process ended instead.
+        """
+        if not self._started:
+            self._answer()
+            self._started = True
 
     def ask(self, do: str, **asked: Any) -> dict[str, Any]:
         """Ask for something and wait for the answer.
@@ -46,6 +56,7 @@ class Child:
         Raises:
             EndedError: The process ended instead.
         """
+        self.wait()
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps({"do": do, **asked}) + "\n")
@@ -68,7 +79,12 @@ class Child:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[dict[str, int]]:
-        """Yield a dictionary that at the end has the anonymous and shared bytes before, and at the most."""
+        """Yield a dictionary that at the end has the anonymous and shared bytes before, and at the most.
+
+        Raises:
+            EndedError: The process ended before.
+        """
+        self.wait()
         before = anonymous(self._process.pid)
         found = {"before": before, "most": before}
         done = threading.Event()

@@ -19,6 +19,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,13 @@ class Racer:
         self._child: Child | None = None
 
     def begin(self) -> None:
-        """Start the process."""
+        """Start the process, and do not wait for it."""
         self._child = Child(self.name, BATCH, self._prefix, self.python)
+
+    def wait(self) -> None:
+        """Wait for the process to be there."""
+        assert self._child is not None
+        self._child.wait()
 
     def ask(self, do: str, **asked: Any) -> dict[str, Any]:
         """Ask the process."""
@@ -54,19 +60,16 @@ class Racer:
         return self._child.ask(do, **asked)
 
     def watched(self, source: Path, target: Path) -> None:
-        """Look at the memory of an epoch and at what it brought, in a new process."""
-        child = Child(self.name, BATCH, (), self.python)
-        try:
-            looks = {"source": str(source), "target": str(target)}
-            with child.watched() as memory:
-                child.ask("epochs", **looks, count=1, cold=False, see=False)
-            self.figures["memory"] = memory["most"] - memory["before"]
-            self.figures["memory before"] = memory["before"]
-            if self.name not in FLOORS:
-                child.ask("epochs", **looks, count=1, cold=False, see=True)
-                self.figures |= child.ask("mixing", source=str(source))
-        finally:
-            child.close()
+        """Look at the memory of an epoch and at what it brought; the process is new."""
+        assert self._child is not None
+        looks = {"source": str(source), "target": str(target)}
+        with self._child.watched() as memory:
+            self.ask("epochs", **looks, count=1, cold=False, see=False)
+        self.figures["memory"] = memory["most"] - memory["before"]
+        self.figures["memory before"] = memory["before"]
+        if self.name not in FLOORS:
+            self.ask("epochs", **looks, count=1, cold=False, see=True)
+            self.figures |= self.ask("mixing", source=str(source))
 
     def end(self) -> None:
         """End the process."""
@@ -91,8 +94,7 @@ def packed_in(racer: Racer, work: Path) -> Path:
     return work / type(made(racer.name)).packed_as()
 
 
-def begin_and_pack(racer: Racer, source: Path, work: Path, known: dict[Path, dict[str, Any]]) -> None:
-    racer.begin()
+def pack(racer: Racer, source: Path, work: Path, known: dict[Path, dict[str, Any]]) -> None:
     target = packed_in(racer, work)
     if target not in known:
         known[target] = racer.ask("pack", source=str(source), target=str(target))
@@ -119,7 +121,11 @@ def race(racers: list[Racer], source: Path, work: Path, repeats: dict[str, int],
     """Measure all of them in all states, in turns."""
     known: dict[Path, dict[str, Any]] = {}
     for racer in racers:
-        take_part(racer, begin_and_pack, source, work, known)
+        racer.begin()
+    for racer in racers:
+        take_part(racer, Racer.wait)  # all of them, so that none starts while another is measured
+    for racer in racers:
+        take_part(racer, pack, source, work, known)
     warm(work)
     for state, count in repeats.items():
         at, packed = source, work
@@ -135,7 +141,21 @@ def race(racers: list[Racer], source: Path, work: Path, repeats: dict[str, int],
                 take_part(racer, turn, state, at, packed)
     for racer in racers:
         racer.end()
+    watch([racer for racer in racers if not racer.failed], source, work)
+
+
+def watch(racers: list[Racer], source: Path, work: Path) -> None:
+    """Look at memory and mixing, which nothing that runs beside changes: each starts while the one before is looked at.
+
+    Not all at once: some hold all samples in memory.
+    """
+    for racer in racers[:1]:
+        racer.begin()
+    for racer, following in zip_longest(racers, racers[1:]):
+        if following is not None:
+            following.begin()
         take_part(racer, lambda racer: racer.watched(source, packed_in(racer, work)))
+        racer.end()
 
 
 def compared_with(racer: Racer, racers: list[Racer]) -> Racer:

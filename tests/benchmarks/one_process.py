@@ -62,6 +62,9 @@ class Child:
 
         self._measurer = Measurer(way, batch)
 
+    def wait(self) -> None:
+        pass
+
     def ask(self, do: str, **asked):
         return json.loads(json.dumps(getattr(self._measurer, do)(**asked)))
 
