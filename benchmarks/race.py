@@ -9,7 +9,8 @@
   opening what was packed, a next epoch follows on it. Batches of 64, float32 with classes, no model.
 - cold: this disk, the page cache dropped before each epoch. disk: the emulated spinning disk of disk/disk.sh. Both need
   root. Reads are those that the disk's own counter tells.
-- Memory is anonymous and shared memory of all processes of the way at the most, above what they had after imports.
+- Memory is anonymous and shared memory of all processes of the way at the most, above what they had after imports, in
+  the first epoch of all, before the turns.
 - In one more epoch each sample that comes is looked up in the source: whether each came once with its label, how many
   of 64 parts of the source meet in a batch, and how far its labels are from those of all.
 """
@@ -19,7 +20,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-from itertools import zip_longest
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +60,10 @@ class Racer:
         assert self._child is not None
         return self._child.ask(do, **asked)
 
-    def watched(self, source: Path, target: Path) -> None:
-        """Look at the memory of an epoch and at what it brought; the process is new."""
+    def watched(self) -> AbstractContextManager[dict[str, int]]:
+        """Look at the memory of the process, as `Child.watched` does."""
         assert self._child is not None
-        looks = {"source": str(source), "target": str(target)}
-        with self._child.watched() as memory:
-            self.ask("epochs", **looks, count=1, cold=False, see=False)
-        self.figures["memory"] = memory["most"] - memory["before"]
-        self.figures["memory before"] = memory["before"]
-        if self.name not in FLOORS:
-            self.ask("epochs", **looks, count=1, cold=False, see=True)
-            self.figures |= self.ask("mixing", source=str(source))
+        return self._child.watched()
 
     def end(self) -> None:
         """End the process."""
@@ -94,11 +88,48 @@ def packed_in(racer: Racer, work: Path) -> Path:
     return work / type(made(racer.name)).packed_as()
 
 
-def pack(racer: Racer, source: Path, work: Path, known: dict[Path, dict[str, Any]]) -> None:
-    target = packed_in(racer, work)
-    if target not in known:
-        known[target] = racer.ask("pack", source=str(source), target=str(target))
-    racer.figures |= {f"pack {name}": value for name, value in known[target].items()}
+def packers_for(racers: list[Racer], work: Path) -> dict[Path, Racer]:
+    """Return who is to pack each target: others than those that are measured, whose memory begins at nothing."""
+    packers: dict[Path, Racer] = {}
+    for racer in racers:
+        if made(racer.name).packs:
+            packers.setdefault(packed_in(racer, work), Racer(racer.name, racer.python, None))
+    return packers
+
+
+def begin_and_pack(racers: list[Racer], source: Path, work: Path) -> list[Path]:
+    """Start all of them, and pack what they read; return where that is."""
+    packers = packers_for(racers, work)
+    everyone = [*racers, *packers.values()]
+    for racer in everyone:
+        racer.begin()
+    for racer in everyone:
+        take_part(racer, Racer.wait)  # so that none starts while another one is measured
+    for target, packer in packers.items():
+        take_part(packer, pack, source, target)
+        packer.end()
+    for racer in racers:
+        if (packer := packers.get(packed_in(racer, work))) is not None:
+            racer.failed = racer.failed or packer.failed
+            racer.figures |= packer.figures
+    return [target for target, packer in packers.items() if not packer.failed]
+
+
+def pack(packer: Racer, source: Path, target: Path) -> None:
+    told = packer.ask("pack", source=str(source), target=str(target))
+    packer.figures = {f"pack {name}": value for name, value in told.items()}
+
+
+def look(racer: Racer, source: Path, target: Path) -> None:
+    """Look at the memory of an epoch, the first of its process, and in one more at what comes."""
+    looks = {"source": str(source), "target": str(target), "count": 1, "cold": False}
+    with racer.watched() as memory:
+        racer.ask("epochs", **looks, see=False)
+    racer.figures["memory"] = memory["most"] - memory["before"]
+    racer.figures["memory before"] = memory["before"]
+    if racer.name not in FLOORS:
+        racer.ask("epochs", **looks, see=True)
+        racer.figures |= racer.ask("mixing", source=str(source))
 
 
 def turn(racer: Racer, state: str, source: Path, work: Path) -> None:
@@ -119,43 +150,22 @@ def turn(racer: Racer, state: str, source: Path, work: Path) -> None:
 
 def race(racers: list[Racer], source: Path, work: Path, repeats: dict[str, int], disk: Disk | None) -> None:
     """Measure all of them in all states, in turns."""
-    known: dict[Path, dict[str, Any]] = {}
-    for racer in racers:
-        racer.begin()
-    for racer in racers:
-        take_part(racer, Racer.wait)  # all of them, so that none starts while another is measured
-    for racer in racers:
-        take_part(racer, pack, source, work, known)
+    targets = begin_and_pack(racers, source, work)
     warm(work)
+    for racer in racers:
+        take_part(racer, look, source, packed_in(racer, work))
     for state, count in repeats.items():
         at, packed = source, work
         if state == "disk":
             assert disk is not None
             at, packed = disk.mount / "source", disk.mount / "packed"
             shutil.copytree(source, at)
-            for target in known:
+            for target in targets:
                 shutil.copytree(target, packed / target.name)
             disk.forget()  # else the first way would find in memory what the file system knows of its files
         for number in range(count):
             for racer in racers if number % 2 == 0 else racers[::-1]:
                 take_part(racer, turn, state, at, packed)
-    for racer in racers:
-        racer.end()
-    watch([racer for racer in racers if not racer.failed], source, work)
-
-
-def watch(racers: list[Racer], source: Path, work: Path) -> None:
-    """Look at memory and mixing, which nothing that runs beside changes: each starts while the one before is looked at.
-
-    Not all at once: some hold all samples in memory.
-    """
-    for racer in racers[:1]:
-        racer.begin()
-    for racer, following in zip_longest(racers, racers[1:]):
-        if following is not None:
-            following.begin()
-        take_part(racer, lambda racer: racer.watched(source, packed_in(racer, work)))
-        racer.end()
 
 
 def compared_with(racer: Racer, racers: list[Racer]) -> Racer:

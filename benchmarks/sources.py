@@ -82,10 +82,18 @@ def _draw_digits(folder: Path, count: int, *options: str) -> None:
 
 
 def photo_pngs(work: Path, count: int) -> tuple[Path, str]:
-    """Return a folder of 256 x 256 RGB PNG files, a folder a class, and what they show."""
+    """Return a folder of 256 x 256 RGB PNG files, a folder a class, and what they show.
+
+    Where more of them have been made, they are links to the first of those, which are the same pictures.
+    """
     name, _ = _pictures(1)
+    more = [folder for folder in work.glob("photo-*") if folder.name.removeprefix("photo-").isdecimal()]
+    more = [folder for folder in more if int(folder.name.removeprefix("photo-")) > count]
 
     def make(folder: Path) -> None:
+        if more:
+            _link_first(more[0], count, folder)
+            return
         for label in range(CLASSES):
             (folder / str(label)).mkdir(parents=True)
         parts = [(folder, range(start, min(start + 100, count))) for start in range(0, count, 100)]
@@ -184,13 +192,13 @@ def by_class(folder: Path) -> Path:
 
 def first_files(folder: Path, count: int) -> Path:
     """Return a folder of links to the first files, by number, of a folder of photo_pngs."""
+    return _made(folder.with_name(f"{folder.name}-first-{count}"), lambda part: _link_first(folder, count, part))
 
-    def make(part: Path) -> None:
-        for file in sorted(folder.glob("*/*.png"), key=lambda file: file.name)[:count]:
-            (part / file.parent.name).mkdir(parents=True, exist_ok=True)
-            os.link(file, part / file.parent.name / file.name)
 
-    return _made(folder.with_name(f"{folder.name}-first-{count}"), make)
+def _link_first(folder: Path, count: int, part: Path) -> None:
+    for file in sorted(folder.glob("*/*.png"), key=lambda file: int(file.stem))[:count]:
+        (part / file.parent.name).mkdir(parents=True, exist_ok=True)
+        os.link(file, part / file.parent.name / file.name)
 
 
 def in_order(folder: Path) -> list[Path]:

@@ -83,6 +83,11 @@ class Way(ABC):
         """Return the name of the folder of what is packed; ways of the same name share it."""
         return cls.__name__.lower()
 
+    @property
+    def packs(self) -> bool:
+        """Whether it packs, and does not read the source itself."""
+        return type(self).pack is not Way.pack
+
     def load(self) -> None:  # noqa: B027 - most have nothing to import
         """Import what is needed, so that it is not timed."""
 
