@@ -2,7 +2,7 @@
 
     python benchmarks/bench.py [--size quick|full] [--only race-csv,growth,...] [--work FOLDER] [--results FOLDER]
 
-quick ends in about 20 minutes on 2 cores; full is the whole, and takes hours and 100 GB under the work folder. What
+quick ends in about 15 minutes on 2 cores; full is the whole, and takes hours and 100 GB under the work folder. What
 cannot run here (no root, no emulated disk) says so in its table. report.py makes the page of the figures.
 """
 
@@ -26,7 +26,7 @@ class Program:
 
     Attributes:
         script: Its path under benchmarks/.
-        quick: Its arguments for 20 minutes in all.
+        quick: Its arguments for 15 minutes in all.
         full: Its arguments for the whole; where empty, its own defaults.
     """
 
@@ -39,28 +39,28 @@ class Program:
 PROGRAMS = {
     "race-csv": Program(
         "race.py",
-        "csv --count 500 --repeats 2 --states warm,disk --work {work}",
+        "csv --count 400 --repeats 2 --states warm,disk --work {work}",
         "csv --count 42000 --repeats 5 --disk-repeats 3 --work {work}",
     ),
     "race-png": Program(
         "race.py",
-        "png --count 500 --repeats 2 --states warm,disk --work {work}",
+        "png --count 400 --repeats 2 --states warm,disk --work {work}",
         "png --count 60000 --repeats 5 --disk-repeats 3 --work {work}",
     ),
     # The first of those that need photographs: the others take some of these.
     "large": Program(
         "large.py",
-        "--gb 1.2 --limit-mb 1100 --work {work}",
+        "--gb 1.1 --limit-mb 1050 --work {work}",
         "--gb 20 --limit-mb 4000 --work {work}",
     ),
     "race-photo": Program(
         "race.py",
-        "photo --count 200 --repeats 2 --states warm,disk --work {work}",
+        "photo --count 150 --repeats 2 --states warm,disk --work {work}",
         "photo --count 10000 --repeats 3 --disk-repeats 3 --work {work}",
     ),
     "growth": Program(
         "growth.py",
-        "--sizes 0.1,0.2,0.5 --limit-mb 1000 --work {work}",
+        "--sizes 0.1,0.2,0.4 --limit-mb 1000 --work {work}",
         "--sizes 0.1,0.3,1,3,10,20 --limit-mb 4000 --work {work}",
     ),
     "many-files": Program(
@@ -85,10 +85,10 @@ PROGRAMS = {
     "listing": Program("listing.py", "--count 100000"),
     "opening": Program("opening.py", "--samples 20000 --chunks 5000 --repeats 3"),
     "seek-distance": Program("seek_distance.py", "--count 5000"),
-    "epoch": Program("epoch.py", "--count 500", "--disk"),
+    "epoch": Program("epoch.py", "--count 500 --repeats 2", "--disk"),
     "loader": Program(
         "loader.py",
-        "--only warm,first,memory,fit --digits 10000 --photo 300 --repeats 2 --work {work}",
+        "--only warm,first,memory,fit --digits 5000 --photo 300 --repeats 2 --work {work}",
         "--work {work}",
     ),
     "loader-memory": Program(

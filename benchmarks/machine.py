@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["report"]
 
-PACKAGES = ("seekless", "numpy", "h5py", "keras", "tensorflow", "pillow", "orjson")
+PACKAGES = ("seekless", "numpy", "h5py", "keras", "tensorflow", "jax", "torch", "pillow", "orjson")
 
 
 def _processor() -> str:

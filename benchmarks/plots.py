@@ -87,7 +87,7 @@ def growth(records: dict[str, Record]) -> Any:
 
     rows = records["growth"]["rows"]
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
-    ways = list(dict.fromkeys(row["way"] for row in rows))
+    ways, largest = list(dict.fromkeys(row["way"] for row in rows)), max(row["GB"] for row in rows)
     for way, marker in zip(ways, "osD^v", strict=False):
         whole = [row for row in rows if row["way"] == way and row["ended"] == "whole"]
         stopped = [row for row in rows if row["way"] == way and row["ended"] != "whole"]
@@ -98,8 +98,10 @@ def growth(records: dict[str, Record]) -> Any:
         for row in stopped:
             limit = records["growth"]["limit"]
             right.plot([row["GB"]], [limit], marker="x", color=shade, markersize=10, markeredgewidth=2.5, linestyle="")
+            # On the side where there is room.
+            shift, side = (6, "left") if row["GB"] < largest / 2 else (-6, "right")
             right.annotate(
-                f"{row['ended']}", (row["GB"], limit), (-6, 6), textcoords="offset points", color=shade, ha="right"
+                row["ended"], (row["GB"], limit), (shift, 6), textcoords="offset points", color=shade, ha=side
             )
     right.axhline(records["growth"]["limit"], color="black", linewidth=0.8, linestyle="--")
     left.set(xlabel="GB of pixels", ylabel="seconds", title="An epoch")
