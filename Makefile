@@ -17,7 +17,7 @@ help:
 	@echo "make check      format, lint, types"
 	@echo "make format     mend format and imports"
 	@echo "make test-slow  the tests that train for minutes"
-	@echo "make bench      all benchmarks, 15 minutes; SIZE=full for the whole"
+	@echo "make bench      all benchmarks, 16 minutes; SIZE=full for the whole"
 	@echo "make bench-peers  rivals that have to be installed"
 	@echo "make bench-page   docs/benchmarks.md and README's table from the figures"
 	@echo "make bench-check  every benchmark at toy size"

@@ -2,7 +2,7 @@
 
     python benchmarks/bench.py [--size quick|full] [--only race-csv,growth,...] [--work FOLDER] [--results FOLDER]
 
-quick ends in about 15 minutes on 2 cores; full is the whole, and takes hours and 100 GB under the work folder. What
+quick ends in about 16 minutes on 2 cores; full is the whole, and takes hours and 100 GB under the work folder. What
 cannot run here (no root, no emulated disk) says so in its table. report.py makes the page of the figures.
 """
 
@@ -26,7 +26,7 @@ class Program:
 
     Attributes:
         script: Its path under benchmarks/.
-        quick: Its arguments for 15 minutes in all.
+        quick: Its arguments for 16 minutes in all.
         full: Its arguments for the whole; where empty, its own defaults.
     """
 
